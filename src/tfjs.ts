@@ -84,9 +84,9 @@ export async function createTfOptimizer(
 ): Promise<TfOptimizer> {
   const backend = readBackend(tf);
   const list = readArray("variables", variables, "variables of TensorFlow.js").map(readVariable);
-  if (list.length === 0) throw new OptionError("variables is []; it must be one variable or more");
+  if (list.length === 0) throw new OptionError("variables is []; it must hold at least one variable");
   if (Object(config).replicas !== undefined) {
-    throw new OptionError("replicas is set; TensorFlow.js has one copy of each variable, so it must be left out");
+    throw new OptionError("replicas is set; TensorFlow.js has one copy of each variable, so leave it out");
   }
   const { device } = backend;
   const { made, buffers } = await allocate(device, "the gradients of the variables", (create) =>
@@ -213,7 +213,7 @@ function readBackend(tf: TensorFlow): Backend {
   try {
     backend = Object(tf.backend());
   } catch (cause) {
-    throw new OptionError(`tf has no backend that is ready; ${must}`, { cause });
+    throw new OptionError(`tf has no ready backend; ${must}`, { cause });
   }
   if (backend.device && backend.tensorMap && backend.uploadToGPU) return backend as Backend;
   throw new OptionError(`the backend of tf is ${show(tf.getBackend())}; ${must}`);
@@ -246,9 +246,9 @@ function readVariable(given: unknown, i: number): Variable {
   const variable = readMade(`variables[${i}]`, value as Variable, "a variable, such as tf.variable() gives", {
     ...{ assign: "function", dataId: "object", name: "string", shape: "array" },
   });
-  if (variable.isDisposed) throw new OptionError(`variables[${i}] is disposed; it must not be`);
+  if (variable.isDisposed) throw new OptionError(`variables[${i}]is disposed; it must not be`);
   if (variable.dtype !== "float32") {
-    throw new OptionError(`variables[${i}] is of ${show(variable.dtype)}; it must be of "float32"`);
+    throw new OptionError(`variables[${i}] has dtype ${show(variable.dtype)}; it must be "float32"`);
   }
   return variable;
 }

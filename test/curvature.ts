@@ -167,7 +167,7 @@ export function curvatureLaws(engine: Engine, { steps }: { readonly steps: numbe
     );
     await expect(density(objective, { rows, steps: 1 })).rejects.toThrow("steps is 1");
     await expect(eigenvalues(objective, { rows, precondition: optimizer })).rejects.toThrow(
-      'precondition is an optimizer of rule "sgd"; its rule must keep a second moment "v"',
+      'precondition is an optimizer with rule "sgd"; its rule must keep a second moment "v"',
     );
     expect(edge(optimizer)).toBe(4);
     const other = await engine.optimizer([{ name: "a", shape: [1] }], lion());
@@ -177,8 +177,8 @@ export function curvatureLaws(engine: Engine, { steps }: { readonly steps: numbe
     const block = await space.create(1);
     destroy();
     await expect(sharpness(objective, { rows })).rejects.toThrow("destroyed");
-    await expect(createLbfgs(optimizer)).rejects.toThrow("of an optimizer that is destroyed");
-    expect(() => space.dots(alone(at(block)), at(block), 0)).toThrow("of an optimizer that is destroyed");
+    await expect(createLbfgs(optimizer)).rejects.toThrow("a destroyed optimizer");
+    expect(() => space.dots(alone(at(block)), at(block), 0)).toThrow("a destroyed optimizer");
   });
 
   it.each(readSpectra(recorded.spectra))("curvature.json: $id", async (entry) => {

@@ -59,11 +59,7 @@ export function programLaws(makeEngine: () => Promise<Engine>): void {
     it.each<[string, object, string]>([
       ["data", { data: curve(4) }, "takes no data, so it must be left out"],
       ["a batch", { batch: 3 }, "batch is 3; quadratic takes no data, so it must be left out"],
-      [
-        "a model beside it",
-        { model: { layers: [1, 1] } },
-        "landscape was given beside model; a run trains one of them",
-      ],
+      ["a model beside it", { model: { layers: [1, 1] } }, "landscape was given with model; a run trains one of them"],
       ["a test's metric", { metric: { type: "testLoss", every: 2 } }, 'metric.type is "testLoss"; quadratic takes'],
       ["half a point", { init: [1, 2] }, "points holds 2 numbers; it must hold at least one point, and 3 for each"],
     ])("refuse %s", async (_, more, message) => {
@@ -94,7 +90,7 @@ export function programLaws(makeEngine: () => Promise<Engine>): void {
 
     it("is none where it was not defined, as in a file", async () => {
       const job = { ...(await run()), objective: JSON.parse(JSON.stringify(peaks)) };
-      await expect(train(job)).rejects.toThrow("it must be what defineObjective() returns, which a file cannot hold");
+      await expect(train(job)).rejects.toThrow("it must be a result of defineObjective(), which a file cannot hold");
     });
   });
 }

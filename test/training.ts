@@ -206,13 +206,13 @@ export function trainingLaws(engine: Engine, makeLosable?: () => Promise<Losable
       const unweighted = { ...data, name: "mask", weights: new Float32Array(32) };
       const untested = await train({ engine, ...config, steps: 2, data, test: unweighted });
       expect(untested).toMatchObject({ reason: "finished", testLoss: null, testAccuracy: null });
-      expect(untested.notes).toEqual(["mask: all 32 rows to test with have weight 0, so they test nothing"]);
+      expect(untested.notes).toEqual(["mask: all 32 test rows have weight 0, so they test nothing"]);
       const metric = { type: "testLoss", every: 5 } as const;
       await expect(train({ engine, ...config, metric, data, test: unweighted })).rejects.toThrow(
         'metric.type is "testLoss", which needs a test set; all rows of mask have weight 0',
       );
       await expect(train({ engine, ...config, data: unweighted })).rejects.toThrow(
-        "mask: all 32 rows to train on have weight 0",
+        "mask: all 32 training rows have weight 0",
       );
     });
 

@@ -42,7 +42,7 @@ export function nativeRegex(owner: string, regex: string, flags: string): RegExp
     return new RegExp(regex, flags);
   } catch (error) {
     throw new OptionError(
-      `${describeRegex(owner, regex, flags)}, which is no regular expression: ${(error as Error).message}`,
+      `${describeRegex(owner, regex, flags)}, which is not a regular expression: ${(error as Error).message}`,
       { cause: error },
     );
   }

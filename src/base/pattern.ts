@@ -190,13 +190,13 @@ class Parser {
     const group = this.#take(/\((?:\?(?:<(?![=!])[^>]*>|(<?[=!])|(:)|()))?/y);
     if (group) {
       const [, look, , other] = group;
-      if (other !== undefined) throw new OptionError(`${this.#what}; modifiers in it are not taken`);
+      if (other !== undefined) throw new OptionError(`${this.#what}; it must contain no modifiers`);
       const inner = this.choice();
       this.#take(/\)/y);
       return look ? this.#look(inner, look) : inner;
     }
     if (this.#take(/\\(?:[1-9]|k)/y)) {
-      throw new OptionError(`${this.#what}; it must not refer back to what a group has matched`);
+      throw new OptionError(`${this.#what}; it must contain no back references`);
     }
     const letter = this.#take(
       this.#flags.includes("u")

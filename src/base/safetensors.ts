@@ -189,13 +189,13 @@ export function openSafetensors(file: Uint8Array | ArrayBuffer): SafeTensors & {
     covered = end;
   }
   if (dataStart + covered !== bytes.length) {
-    throw new DataError(`safetensors: ${bytes.length - dataStart - covered} bytes follow the last tensor's`);
+    throw new DataError(`safetensors: ${bytes.length - dataStart - covered} bytes follow the last tensor`);
   }
   inOrder.forEach(({ name, begin, end }, i) => {
     const checksum = checksums && crc32(bytes.subarray(dataStart + begin, dataStart + end));
     if (!checksums || checksum === checksums[1 + i]) return;
     throw new DataError(
-      `safetensors: the data of ${show(name)} is damaged: its checksum is ${checksum}, the file says ${show(checksums[1 + i])}`,
+      `safetensors: the data of ${show(name)} is damaged: its checksum is ${checksum}, the file has ${show(checksums[1 + i])}`,
     );
   });
   const tensors = new Map(
@@ -217,7 +217,7 @@ function checkHeader(header: Uint8Array, text: string, checksums: readonly strin
   const checksum = crc32(blanked);
   if (at >= 0 && checksum === checksums[0] && checksums.length === 1 + tensors) return;
   throw new DataError(
-    `safetensors: its header is damaged, or another program changed it: its checksum is ${checksum}, the file says ${show(checksums[0])} (in the metadata ${sealKey}, without which it is not checked)`,
+    `safetensors: its header is damaged, or another program changed it: its checksum is ${checksum}, the file has ${show(checksums[0])} (in the metadata ${sealKey}, without which it is not checked)`,
   );
 }
 

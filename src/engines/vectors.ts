@@ -207,20 +207,20 @@ export function checkSpan({ block, first, count }: Span): void {
   if (Number.isInteger(first) && Number.isInteger(count) && first >= 0 && count >= 1 && first + count <= block.count) {
     return;
   }
-  throw new OptionError(`vectors ${first} to ${first + count - 1} were asked for; the block has ${block.count}`);
+  throw new OptionError(`vectors ${first} to ${first + count - 1} were requested; the block has ${block.count}`);
 }
 
 /** @throws OptionError if y is among x. */
 export function checkApart(y: At, x: Span): void {
   if (y.block !== x.block || y.index < x.first || y.index >= x.first + x.count) return;
-  throw new OptionError(`vector ${y.index} is both what changes and one of those that it is made of; they must differ`);
+  throw new OptionError(`vector ${y.index} is both the result and an operand; they must differ`);
 }
 
 /** @throws OptionError for scalars that a space does not have. */
 export function checkScalars({ scalarCount }: Pick<VectorSpace, "scalarCount">, first: number, count: number): void {
   const whole = Number.isInteger(first) && Number.isInteger(count) && first >= 0 && count >= 0;
   if (whole && first + count <= scalarCount) return;
-  throw new OptionError(`scalars ${first} to ${first + count - 1} were asked for; the space has ${scalarCount}`);
+  throw new OptionError(`scalars ${first} to ${first + count - 1} were requested; the space has ${scalarCount}`);
 }
 
 /**
@@ -237,6 +237,6 @@ export function perReplica(
   if (given.length === 1) return Array.from({ length: replicas }, () => given[0]!);
   if (given.length === replicas && given.every(({ length }) => length === given[0]!.length)) return given;
   throw new OptionError(
-    `values hold ${given.length} lists; there must be one of a length for each of ${replicas} replicas`,
+    `values hold ${given.length} lists; there must be ${replicas} of equal length, one per replica`,
   );
 }

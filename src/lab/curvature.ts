@@ -58,7 +58,7 @@ export function readCurvature(text: string): CurvatureFile {
   }
   const unknown = Object.entries(file).filter(([name, value]) => Array.isArray(value) && !(name in sections));
   if (cases.length === 0 && unknown.length === 0) {
-    throw new DataError(`there are no cases; at least one of ${Object.keys(sections).join(", ")} must be there`);
+    throw new DataError(`there are no cases; there must be at least one of ${Object.keys(sections).join(", ")}`);
   }
   return { format, cases, unknown: unknown.map(([name]) => name) };
 }

@@ -209,7 +209,7 @@ function readTrainingFile(file: Recorded): TrainingFile {
       if (rows.length === 0) throw new DataError(`${name} is []; a batch must have at least one row`);
       const late = rows.findIndex((row) => row >= trainRows);
       if (late >= 0) {
-        throw new DataError(`${name}[${late}] is ${rows[late]}; trainRows is ${trainRows}, and later rows only test`);
+        throw new DataError(`${name}[${late}] is ${rows[late]}; trainRows is ${trainRows}; later rows are for testing`);
       }
       return rows;
     });
@@ -254,7 +254,9 @@ function entryIds(list: string): (id: unknown, index: number) => ReturnType<type
     const found = entryId(list, index, given);
     const before = seen.get(found.id);
     if (before !== undefined) {
-      throw new DataError(`${list}[${index}].id is ${show(found.id)}, as that of ${list}[${before}]; ids must differ`);
+      throw new DataError(
+        `${list}[${index}].id is ${show(found.id)}, like that of ${list}[${before}]; ids must differ`,
+      );
     }
     seen.set(found.id, index);
     return found;
@@ -345,7 +347,7 @@ export async function trainingRun(
   const error = await attempt(async () => {
     const model = createModel(run.model);
     if (run.testAccuracy !== undefined && trainRows >= data.count) {
-      throw new OptionError(`trainRows is ${trainRows}; ${data.name} has ${data.count} rows, and none is left to test`);
+      throw new OptionError(`trainRows is ${trainRows}; ${data.name} has ${data.count} rows, so none is left to test`);
     }
     const largest = Math.max(...run.batches.map(({ length }) => length));
     const optimizer = readConfig(run.optimizer);
@@ -506,7 +508,7 @@ function checkTensors(where: string, model: Model, given: Values): void {
     }
   }
   const other = Object.keys(given).find((name) => !tensors.some((tensor) => tensor.name === name));
-  if (other !== undefined) throw new DataError(`${where}["${other}"] is none of the model's tensors`);
+  if (other !== undefined) throw new DataError(`${where}["${other}"] is not one of the model's tensors`);
 }
 
 function share(where: string, value: unknown): number {

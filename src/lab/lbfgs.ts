@@ -43,7 +43,7 @@ export function readLbfgsCases(value: unknown): readonly LbfgsCase[] {
     const evaluations = numbers(`${where}.evaluations`, fields.evaluations);
     if (losses.length === 0 || losses.length !== evaluations.length) {
       throw new DataError(
-        `${where} has ${losses.length} losses and ${evaluations.length} evaluations; they must be as many`,
+        `${where} has ${losses.length} losses and ${evaluations.length} evaluations; they must be equally many`,
       );
     }
     const common = { id, history: whole(`${where}.history`, fields.history), losses, evaluations };
@@ -115,7 +115,7 @@ async function runCase(entry: LbfgsCase, engine: Engine, data: Dataset | undefin
       id,
       worst,
       ok: false,
-      error: `a loss took ${worst.toFixed(2)} times the recorded evaluations; ${limit} are allowed`,
+      error: `a loss took ${worst.toFixed(2)} times the recorded evaluations; at most ${limit} is allowed`,
     };
   } finally {
     destroy();

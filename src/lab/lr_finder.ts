@@ -236,7 +236,7 @@ async function findLrOn(
   const { lr: _, ...others } = readConfig(config.optimizer);
   const observing = [plateau, curvature].find((type) => holds(others, (part) => isOf(type, part)));
   if (observing) {
-    const reason = `a ${observing} schedule drives something other than the rate, which short runs cannot follow`;
+    const reason = `a ${observing} schedule drives something other than the rate, which short runs cannot reproduce`;
     return { ...found, suggestions: { trial: { lr: null, reason }, ...found.suggestions } };
   }
   const shape = shapeOf(complete, whole, updates);
@@ -470,7 +470,7 @@ const asGood = 0.05;
 const trialMemory = 0.9;
 
 function cannotBegin(loss: number): string {
-  return `the loss of the first step is ${loss}, before any rate has had an effect, so the range test cannot begin; look for values that are not finite in the data and the initial parameters, and for log(0) or a division by 0 in the loss`;
+  return `the first step's loss is ${loss}, before any rate has had an effect, so the range test cannot start; look for values that are not finite in the data and the initial parameters, and for log(0) or a division by 0 in the loss`;
 }
 
 /** Notes on how the optimizer's config uses a rate. */
@@ -480,6 +480,6 @@ function* notesOn({ config }: Optimizer): Generator<string> {
     yield `${rule.name} finds its own rate and multiplies it by lr, which should stay at about ${usualRate(rule)} unless you have a reason`;
   }
   if (config.groups?.some(({ lrScale = 1 }) => lrScale !== 1)) {
-    yield "the rates are the optimizer's; groups with an lrScale used them times that";
+    yield "the rates are the optimizer's; groups multiplied them by their lrScale";
   }
 }

@@ -128,12 +128,12 @@ export class Cohort {
     checkMetric(complete.metric, test);
     if (complete.curvature) {
       throw new OptionError(
-        `curvature is ${show(config.curvature)}; the sharpness of runs side by side is not measured, so it must be left out`,
+        `curvature is ${show(config.curvature)}; parallel runs do not measure sharpness, so it must be left out`,
       );
     }
     if (complete.handover) {
       throw new OptionError(
-        `handover is ${show(config.handover)}; runs side by side do not hand over to L-BFGS, so it must be left out`,
+        `handover is ${show(config.handover)}; parallel runs do not hand over to L-BFGS, so it must be left out`,
       );
     }
     const trainable = trainableOf(complete);

@@ -110,7 +110,7 @@ export function readReplay(text: string): ReplayFile {
       }
       return { step: step as number, params: values(`${where}.expected[${j}].params`, params) };
     });
-    if (expected.length === 0) throw new DataError(`${where}.expected is []; there must be something to compare`);
+    if (expected.length === 0) throw new DataError(`${where}.expected is []; it must have at least one entry`);
     return {
       id,
       optimizer: record(`${where}.optimizer`, fields.optimizer),

@@ -61,7 +61,7 @@ function mustBeFew(count: number): void {
   const most = 65_535;
   if (count > most) {
     throw new OptionError(
-      `the sweep has ${count.toLocaleString("en")} runs; at most ${most.toLocaleString("en")} go side by side`,
+      `the sweep has ${count.toLocaleString("en")} runs; at most ${most.toLocaleString("en")} run in parallel`,
     );
   }
 }

@@ -88,7 +88,7 @@ export async function verifyObjective(
   const params = readParams(bound, tensors, options.params, random);
   const probed = choose(tensors, random);
   if (!device && !bound.loss) {
-    throw new OptionError(`${titleOf(bound)} has no twin, and without a device there is nothing else to verify`);
+    throw new OptionError(`${titleOf(bound)} has no twin, so without a device there is nothing to verify`);
   }
   const subject: Subject = { subject: objective, objective: bound, data, tensors, rows, params, probed };
   const results: LawResult[] = [];

@@ -21,7 +21,7 @@ export const accumulate = /* @__PURE__ */ defineModifier<{ readonly count: numbe
 
 function missedMessage(gradients: number): string {
   const were = gradients === 1 ? "1 gradient was" : `${gradients} gradients were`;
-  return `${were} left out of the means of accumulate, since an encoder before was never submitted, or later than those after it; go on, and await stats() after dropping an encoder`;
+  return `${were} left out of accumulate's means, since an earlier encoder was dropped or submitted out of order; continue, and await stats() after dropping an encoder`;
 }
 
 /** Its entry in docs/rules.md. */

@@ -19,7 +19,7 @@ export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction
   conflict(_, { rules }) {
     const coupled = rules.find(({ columns }) => !columns.includes("keep"));
     return coupled
-      ? `cautiousDecay is true; with rule ${coupled.name} it must be false, since that has no decay apart from its update`
+      ? `cautiousDecay is true; with rule ${coupled.name}, whose decay is part of the update, it must be false`
       : undefined;
   },
   effects: () => ({

@@ -28,7 +28,7 @@ export const ema = /* @__PURE__ */ defineModifier<
     if (typeof decay === "number") readNumber(`${owner}.decay`, decay, range);
     const schedule = createSchedule(decay as Scheduled, `${owner}.decay`);
     if (schedule.listeners) {
-      throw new OptionError(`${owner}.decay is ${show(decay)}; a plateau cannot drive it, only a hyper of the rule`);
+      throw new OptionError(`${owner}.decay is ${show(decay)}; a plateau can drive only a rule's hypers`);
     }
     return { decay: schedule, warmup: readBoolean(`${owner}.warmup`, warmup) };
   },

@@ -179,13 +179,13 @@ export function readModifiers(name: string, value: unknown): readonly ActiveModi
     const { modifier } = Object(entry) as { readonly modifier?: unknown };
     if (!isModifier(modifier)) {
       throw new OptionError(
-        `${name}.modifiers[${index}] is ${show(entry)}; it must be what a modifier's function returns, such as ema({ decay: 0.99 })`,
+        `${name}.modifiers[${index}] is ${show(entry)}; it must be a modifier, such as ema({ decay: 0.99 })`,
       );
     }
     const { key } = modifier;
     if (keys.has(key)) {
       throw new OptionError(
-        `${name}.modifiers has ${modifier.name}, but ${key} is given already; it must be there once`,
+        `${name}.modifiers has ${modifier.name}, but ${key} is already given; it must be given once`,
       );
     }
     keys.add(key);

@@ -70,7 +70,7 @@ export function defineObjective(definition: CustomDefinition): CustomObjective {
     fields,
   ) as Partial<CustomDefinition>;
   if (typeof name !== "string" || name === "") {
-    throw new OptionError(`objective.name is ${show(name)}; it must be a string that is not empty`);
+    throw new OptionError(`objective.name is ${show(name)}; it must be a non-empty string`);
   }
   const title = titleOf({ name });
   const segments = layoutSegments(tensors ?? []);
@@ -92,7 +92,7 @@ export function defineObjective(definition: CustomDefinition): CustomObjective {
     if (twin === undefined || typeof twin === "function") continue;
     throw new OptionError(`the ${part} of ${title} is ${show(twin)}; it must be a function`);
   }
-  if (gradient && !loss) throw new OptionError(`${title} has a twin of its gradient but not of its loss`);
+  if (gradient && !loss) throw new OptionError(`${title} has a twin for its gradient but not its loss`);
   // A definition may have methods of a class, which a spread would lose.
   const complete = {
     ...{ name, tensors: tensors!, wgsl },

@@ -61,7 +61,7 @@ export function equationCriterion(problem: Problem, boundaryWeight: number): Cri
     checkFit(data) {
       if (!("classes" in data) && data.outputs === 0) return;
       throw new OptionError(
-        `model.problem is ${name}, which takes points alone, such as datasets.points() makes; ${data.name} has ${datasetNoun(data)}`,
+        `model.problem is ${name}, which takes only points, such as datasets.points() makes; ${data.name} has ${datasetNoun(data)}`,
       );
     },
     checkAnswers: () => {},

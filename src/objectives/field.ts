@@ -94,10 +94,10 @@ export function readFieldOptions(optimizer: Optimizer, segments: readonly Segmen
   readBoolean("moves", moves);
   if (space) {
     if (!space.isOf(optimizer))
-      throw new OptionError("space is one of another optimizer; it must be one of the objective's");
+      throw new OptionError("space belongs to another optimizer; it must belong to the objective's");
     for (const [name, value] of Object.entries({ tensors, replica, scalars: options.scalars })) {
       if (value === undefined) continue;
-      throw new OptionError(`${name} is ${show(value)}; beside space, which has its own, it must be left out`);
+      throw new OptionError(`${name} is ${show(value)}; with space, which has its own, it must be left out`);
     }
     const one = space.replicas < optimizer.replicas ? space.firstReplica : undefined;
     return {
@@ -116,5 +116,5 @@ export function readFieldOptions(optimizer: Optimizer, segments: readonly Segmen
 /** @throws OptionError for a halted replica, whose losses and gradients are not computed. */
 export function mustRun(optimizer: Optimizer, { replica }: FieldPlan): void {
   if (replica === undefined || !insideOf(optimizer).store.isHalted(replica)) return;
-  throw new OptionError(`replica ${replica} is halted; its losses and gradients are not computed until it is resumed`);
+  throw new OptionError(`replica ${replica} is halted; its losses and gradients are not computed until it resumes`);
 }

@@ -93,7 +93,7 @@ function readAtOnce(optimizer: GpuOptimizer, model: Model, batch: number, microB
   }
   if (microBatch === undefined) return fit;
   if (microBatch > fit && microBatch < batch) {
-    throw new OptionError(`microBatch is ${microBatch}; of this model the device holds ${fit} rows at once`);
+    throw new OptionError(`microBatch is ${microBatch}; the device holds at most ${fit} rows of this model`);
   }
   return Math.min(fit, microBatch);
 }

@@ -168,7 +168,7 @@ export function bind(
     readNumber("microBatch", microBatch, { min: 1, integer: true });
     if (!program.memory.divides) {
       throw new OptionError(
-        `microBatch is ${microBatch}; ${program.title} takes its batches whole, so it must be left out`,
+        `microBatch is ${microBatch}; ${program.title} does not split its batches, so it must be left out`,
       );
     }
   }

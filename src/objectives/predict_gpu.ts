@@ -24,7 +24,7 @@ export async function outputsOnGpu(optimizer: GpuOptimizer, model: Model, data: 
   const { features, inputs } = data;
   const { outputs: width } = model;
   const atOnce = rowsAtOnce(device.limits, model.program.memory, Math.min(data.count, rowsPerPass), 1);
-  if (atOnce === 0) throw new DeviceError(`a model of ${model.title} is more than this device can hold in one buffer`);
+  if (atOnce === 0) throw new DeviceError(`${model.title} is larger than one buffer of this device`);
   const capacity = rowCapacity(model.program.memory, atOnce);
   const rowBytes = features * inputs.BYTES_PER_ELEMENT;
   const gather = await compileGather(device);

@@ -43,7 +43,7 @@ export class Reports {
 
   /** @throws DeviceError after `destroy`, of the objective or of its optimizer. */
   mustLive(call: string): void {
-    if (this.#destroyed) throw new DeviceError(`${call}() was called on an objective that is destroyed`);
+    if (this.#destroyed) throw new DeviceError(`${call}() was called on a destroyed objective`);
     mustHaveOptimizer(this.#optimizer, call);
   }
 
@@ -160,5 +160,5 @@ export class Reports {
 
 /** @throws DeviceError if the owning optimizer is destroyed. */
 export function mustHaveOptimizer({ destroyed }: GpuOptimizer, call: string): void {
-  if (destroyed) throw new DeviceError(`${call}() was called on an optimizer that is destroyed`);
+  if (destroyed) throw new DeviceError(`${call}() was called on a destroyed optimizer`);
 }

@@ -104,11 +104,12 @@ export function layoutSegments(
     const { name, shape, data, params, gradients } = fields as Partial<Tensor>;
     const layout = fields.layout === undefined ? {} : { layout: readLayout(index, fields.layout) };
     if (typeof name !== "string" || name === "") {
-      throw new OptionError(`tensors[${index}].name is ${show(name)}; it must be a string that is not empty`);
+      throw new OptionError(`tensors[${index}].name is ${show(name)}; it must be a non-empty string`);
     }
-    if (names.has(name)) throw new OptionError(`tensors[${index}].name is "${name}", which an earlier tensor has`);
+    if (names.has(name))
+      throw new OptionError(`tensors[${index}].name is "${name}", as is an earlier tensor's; names must differ`);
     if (name === "__metadata__") {
-      throw new OptionError(`tensors[${index}].name is "__metadata__", which safetensors files keep for themselves`);
+      throw new OptionError(`tensors[${index}].name is "__metadata__", which safetensors files reserve`);
     }
     names.add(name);
     if (!Array.isArray(shape) || shape.some((size) => !Number.isInteger(size) || size < 1)) {
@@ -170,13 +171,13 @@ function readExternal(
     if (offset % 4 !== 0) throw new OptionError(`${owner}: offset is ${offset}; it must be a multiple of 4`);
     if (offset + 4 * given.length > buffer.size) {
       throw new OptionError(
-        `${owner} end at byte ${offset + 4 * given.length}, behind the end of their buffer of ${buffer.size} bytes`,
+        `${owner} end at byte ${offset + 4 * given.length}, past the end of their buffer of ${buffer.size} bytes`,
       );
     }
     return { buffer, offset };
   };
   if (given.data !== undefined) {
-    throw new OptionError(`tensor "${name}" has data and an external buffer; write to the buffer instead`);
+    throw new OptionError(`tensor "${name}" has both data and an external buffer; write to the buffer instead`);
   }
   return { params: range("params"), gradients: range("gradients") };
 }

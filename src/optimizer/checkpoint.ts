@@ -616,7 +616,7 @@ function readPast(
         if (other) {
           const [one, two] = [first, other].map(({ from, made }) => `"${groups[from]!.tensors![0]}" made ${made}`);
           throw new DataError(
-            `of the tensors of group ${index} (${rule.name}) the checkpoint's ${one} updates and ${two}, or with other rates; tensors of a group must have the same past: name them in groups apart`,
+            `in group ${index} (${rule.name}) the checkpoint's ${one} updates and ${two}, or at other rates; tensors of a group must share their past: put them in separate groups`,
           );
         }
         return { carried: first.carried, made: first.made };

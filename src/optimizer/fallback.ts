@@ -31,7 +31,7 @@ function leave(
   const first = segments[left[0] ?? -1];
   if (!fallback && first) {
     throw new OptionError(
-      `${rule.name}.fallback is missing; the rule ${rule.name} takes ${only!.what}, and "${first.name}" has shape [${first.shape}]: name a rule for such tensors`,
+      `${rule.name}.fallback is missing; the rule ${rule.name} takes ${only!.what}, and "${first.name}" has shape [${first.shape}]: give a rule for such tensors`,
     );
   }
   if (!fallback || !first) {
@@ -40,7 +40,7 @@ function leave(
     );
     if (lent === undefined) return;
     throw new OptionError(
-      `${given!.owner}.${lent} is ${show(given!.group[lent])}; ${rule.name} has no ${lent}, and none of the group's tensors goes to its fallback ${fallback!.rule.name}`,
+      `${given!.owner}.${lent} is ${show(given!.group[lent])}; ${rule.name} has no ${lent}, and none of the group's tensors use its fallback ${fallback!.rule.name}`,
     );
   }
   for (const i of left) groupOf[i] = groups.length;
@@ -84,7 +84,7 @@ function read(rule: Rule, config: unknown, replicas: number): GroupFallback {
   }
   const its = readRule(`${owner}.rule`, config);
   const fields = readObject(owner, config, ["rule", ...ruleOptions(its), "frozen"]);
-  if (its.only) throw new OptionError(`${owner}.rule is "${its.name}"; it must be a rule that takes every tensor`);
+  if (its.only) throw new OptionError(`${owner}.rule is "${its.name}"; it must be a rule for tensors of every shape`);
   return {
     rule: its,
     flags: readFlags(its, owner, fields),

@@ -34,8 +34,6 @@ export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
   }
   const common = [...names].find((name) => name.startsWith(":") && scalars.includes(name.split(":").pop()!));
   if (common) {
-    throw new OptionError(
-      `a tensor is called "${common}", which checkpoints use for what a rule sums over all tensors`,
-    );
+    throw new OptionError(`a tensor is called "${common}", which checkpoints use for a rule's sums over all tensors`);
   }
 }

@@ -136,7 +136,7 @@ function formatOf({ rule }: RuleSet, slot: string): SlotFormat {
   const format = rule.formats?.[slot] ?? float32;
   if (format.encode && (slot === rule.factored?.slot || slot === rule.orthogonalises?.slot)) {
     throw new OptionError(
-      `rule "${rule.name}" stores slot "${slot}" as ${format.name}; what is factored or made orthogonal must be float32`,
+      `rule "${rule.name}" stores slot "${slot}" as ${format.name}; factored and orthogonal slots must be float32`,
     );
   }
   return format;

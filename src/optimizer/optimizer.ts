@@ -185,7 +185,7 @@ export function readOptimizer<T extends Optimizer>(optimizer: T, backend?: Optim
     ...(arenas as Members),
   });
   if (backend && optimizer.backend !== backend) {
-    throw new OptionError(`optimizer is one on ${optimizer.backend}; it must be ${allowed}`);
+    throw new OptionError(`optimizer runs on ${optimizer.backend}; it must be ${allowed}`);
   }
   return optimizer;
 }

@@ -191,7 +191,7 @@ function effectsOf(name: string, modifiers: readonly ActiveModifier[]) {
     modifiers.map(of).findLast((value) => value !== undefined);
   const [skipNonFinite, lossScale] = [skipsOf(modifiers), said((modifier) => modifier.lossScale)];
   if (lossScale && !skipNonFinite) {
-    throw new OptionError(`${name}.skipNonFinite is false; with lossScale it must be true, since that goes by skips`);
+    throw new OptionError(`${name}.skipNonFinite is false; with lossScale, which relies on skips, it must be true`);
   }
   return {
     clipNorm: said(({ norm }) => norm),

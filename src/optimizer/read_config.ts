@@ -127,6 +127,6 @@ function ofKey(key: string, value: unknown): Modifier | undefined {
   const found = its.find((modifier) => modifier.type === meant(type, types, clipWords));
   if (found) return found;
   throw new OptionError(
-    `clip.type is ${type === undefined ? "missing" : show(type)}, which is not a known clipping; known are ${types.join(", ")}${didYouMean(type, types)}`,
+    `clip.type is ${type === undefined ? "missing" : show(type)}, which is not a known clipping; the known ones are ${types.join(", ")}${didYouMean(type, types)}`,
   );
 }

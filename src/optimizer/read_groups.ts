@@ -29,7 +29,7 @@ export function readRule(owner: string, config: unknown): Rule {
   if (isRule(rule)) return rule;
   const given = isRule(config) ? `the rule ${config} alone` : rule === undefined ? "missing" : show(rule);
   throw new OptionError(
-    `${owner} is ${given}; it must be a rule: take the config that adamw({ lr }) or another rule of the library makes, or readConfig() for JSON`,
+    `${owner} is ${given}; it must be a rule's config: call adamw({ lr }) or another rule, or readConfig() for JSON`,
   );
 }
 
@@ -155,7 +155,7 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
       const before = groupOf.get(param);
       if (before !== undefined) {
         throw new OptionError(
-          `${owner}.params names ${show(param)}, which groups[${before}] names already; a tensor belongs to one group`,
+          `${owner}.params names ${show(param)}, which groups[${before}] already names; a tensor belongs to one group`,
         );
       }
       groupOf.set(param, index);

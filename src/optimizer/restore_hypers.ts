@@ -85,7 +85,7 @@ function withObserved(hyper: string, schedule: Schedule | undefined, states: rea
   const listeners = fresh?.listeners ?? [];
   if (!fresh || !Array.isArray(states) || states.length !== listeners.length) {
     throw new DataError(
-      `what the schedules of ${hyper} have observed is ${show(states)}, which does not fit the ${listeners.length} parts that observe`,
+      `the state of the schedules of ${hyper} is ${show(states)}, which does not fit the ${listeners.length} that observe`,
     );
   }
   listeners.forEach((listener, i) => {

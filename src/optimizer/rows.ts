@@ -58,7 +58,7 @@ export async function setRows(
   const added = Math.max(0, after.segment.length - before.segment.length);
   if (values && values.length !== added) {
     throw new OptionError(
-      `setRows: values has ${values.length} elements; the rows that tensor "${name}" gains hold ${added}`,
+      `setRows: values has ${values.length} elements; the new rows of tensor "${name}" hold ${added}`,
     );
   }
   const writes = added > 0 ? await begin(inside, home, before, after, values && Float32Array.from(values)) : [];
@@ -77,7 +77,7 @@ function mustGoByRows({ rule, slots }: RuleSet, { segment, factored }: Place): v
     (rule.orthogonalises && `rule "${rule.name}" takes it as a whole matrix`) ||
     (factored && factored.batch > 1 && `rule "${rule.name}" takes it as a stack of matrices`) ||
     (coded && `rule "${rule.name}" stores slot "${coded}" as ${rule.formats![coded]!.name}`);
-  if (why) throw new OptionError(`setRows: tensor "${segment.name}" has no rows that come and go: ${why}`);
+  if (why) throw new OptionError(`setRows: tensor "${segment.name}" has a fixed number of rows: ${why}`);
 }
 
 /** A tensor's place, cut to the rows in use. */

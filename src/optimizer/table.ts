@@ -30,7 +30,7 @@ function asSingle(rule: string, step: number, column: string, value: number): nu
   if (Math.abs(value) < leastSingle) return 0;
   if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
     throw new OptionError(
-      `${rule}.${column} is ${show(value)} at step ${step}, by the hypers then; it must be a number that float32 holds, up to 3.4e38`,
+      `${rule}.${column} is ${show(value)} at step ${step}, from its hypers; it must be a number that float32 holds, up to 3.4e38`,
     );
   }
   return value;

@@ -121,7 +121,7 @@ function readTransposed(transpose: unknown, segments: readonly Segment[]): Reado
   const deep = segments.find(({ name, shape }) => shape.length > 2 && matched.includes(name));
   if (deep) {
     throw new OptionError(
-      `loadTorch.transpose matches "${deep.name}", which has shape [${deep.shape}]; it must match matrices and vectors alone`,
+      `loadTorch.transpose matches "${deep.name}", which has shape [${deep.shape}]; it must match only matrices and vectors`,
     );
   }
   return new Set(segments.filter(({ name, shape }) => shape.length === 2 && matched.includes(name)).map((s) => s.name));
@@ -135,7 +135,7 @@ function checkKeys(plan: Plan, segments: readonly Segment[], tensors: Tensors): 
     for (const index of members) {
       for (const key of torchKeys(rule).map((torchKey) => `${names[index]}.${torchKey}`)) {
         if (names.includes(key)) {
-          throw new OptionError(`a tensor is called "${key}", which in torch's file is state of "${names[index]}"`);
+          throw new OptionError(`a tensor is called "${key}", which in torch's files is state of "${names[index]}"`);
         }
         known.add(key);
       }
@@ -144,7 +144,7 @@ function checkKeys(plan: Plan, segments: readonly Segment[], tensors: Tensors): 
   for (const key of tensors.keys()) {
     if (!known.has(key)) {
       throw new DataError(
-        `the file has "${key}", which is neither a tensor nor state of one under its rule; the tensors are ${listed(names)}`,
+        `the file has "${key}", which is neither a tensor nor its rule's state; the tensors are ${listed(names)}`,
       );
     }
   }
@@ -226,7 +226,7 @@ function readSteps(plan: Plan, segments: readonly Segment[], tensors: Tensors): 
     const before = found.get(group);
     if (before && before.step !== step) {
       throw new DataError(
-        `the file's "${before.key}" is ${before.step} and "${key}" is ${step}; they must agree, be in different groups, or the option step say`,
+        `the file's "${before.key}" is ${before.step} and "${key}" is ${step}; they must agree, be in different groups, or be given by the option step`,
       );
     }
     if (!before) found.set(group, { key, step });
@@ -235,7 +235,7 @@ function readSteps(plan: Plan, segments: readonly Segment[], tensors: Tensors): 
   if (found.size === 0 && counting) {
     const { name } = segments[counting.segments[0]!]!;
     throw new DataError(
-      `the file has no "${name}.step"; without it, the option step must say how many updates were made`,
+      `the file has no "${name}.step"; without it, the option step must give the number of updates made`,
     );
   }
   return new Map([...found].map(([group, { step }]) => [group, step]));
@@ -256,7 +256,7 @@ function readCarry(
     const scalars = names.map((name) => {
       const key = `${name}.${source}`;
       const value = readScalar(key, tensors);
-      if (value === undefined) throw new DataError(`the file has no "${key}" for what ${rule.name} carries`);
+      if (value === undefined) throw new DataError(`the file has no "${key}" for the carry of ${rule.name}`);
       return { key, value };
     });
     const first = scalars[0]!;

@@ -38,7 +38,7 @@ function checkDefinition(definition: Rule): void {
     const its = definition[field];
     if (its === undefined || isOptions(its?.stage)) continue;
     throw new OptionError(
-      `${field}.stage of the rule ${name} is ${show(Object(its).stage)}; it must be what runs it, such as reductionStage`,
+      `${field}.stage of the rule ${name} is ${show(Object(its).stage)}; it must be a stage, such as reductionStage`,
     );
   }
   for (const [what, names] of [
@@ -47,7 +47,7 @@ function checkDefinition(definition: Rule): void {
   ] as const) {
     const taken = names.find((each) => reserved.includes(each));
     if (!taken) continue;
-    throw new OptionError(`the rule ${name} has a ${what} "${taken}", which is a name of the optimizer's own`);
+    throw new OptionError(`the rule ${name} has a ${what} "${taken}", a name that the optimizer reserves`);
   }
   const unstarted = definition.fixed?.find((slot) => !slots.includes(slot) || definition.starts?.[slot] === undefined);
   if (unstarted !== undefined) {

@@ -37,7 +37,7 @@ export const dog = defineRule({
   starts: { params0: "p" },
   fixed: ["params0"],
   conflict: (_, used) =>
-    used("initLr") && used("initDistance") ? "initLr and initDistance are both set, of which one may be" : undefined,
+    used("initLr") && used("initDistance") ? "initLr and initDistance are both set; set at most one" : undefined,
   // The terms that start the distance are 0 from the second update on.
   row: (h, t) => ({
     lr: h.lr,

@@ -324,7 +324,7 @@ function readForm(name: string, rule: unknown, range: Range, values: readonly un
   if (typeof first === "number") readNumber(`${name}.lr`, first, range);
   const options = read(second, "the options beside the rate");
   if (options.lr !== undefined) {
-    throw new OptionError(`${name} was given the rate ${show(first)} and lr ${show(options.lr)}; it takes one of them`);
+    throw new OptionError(`${name} was given the rate ${show(first)} and lr ${show(options.lr)}; give one of them`);
   }
   return { ...options, lr: first };
 }

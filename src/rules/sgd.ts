@@ -30,8 +30,8 @@ export const sgd = defineRule({
   slots: ["momentum"],
   activeSlots: (_, used) => (used("momentum") ? ["momentum"] : []),
   conflict(flags, used) {
-    if (flags.nesterov && !used("momentum")) return "nesterov is true, which needs a momentum above 0";
-    if (flags.nesterov && used("dampening")) return "nesterov is true, which needs a dampening of 0";
+    if (flags.nesterov && !used("momentum")) return "nesterov is true, which needs momentum > 0";
+    if (flags.nesterov && used("dampening")) return "nesterov is true, which needs dampening 0";
     return undefined;
   },
   carry: {

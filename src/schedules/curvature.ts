@@ -48,7 +48,7 @@ export const curvature = /* @__PURE__ */ defineSchedule({
             const saved = names.join() === "value" ? state.value : undefined;
             if (typeof saved !== "number" || !inRange(saved, { above: 0, max })) {
               throw new DataError(
-                `a curvature schedule's state is ${show(state)}; it must be what one with the same options has observed`,
+                `a curvature schedule's state is ${show(state)}; it must be that of a schedule with the same options`,
               );
             }
             value = saved;

@@ -28,9 +28,9 @@ export function scheduleFromJson(
   const read = (name: string, value: unknown, depth: number): unknown => {
     if (!isOptions(value)) return value;
     if (depth > deepest) {
-      throw new OptionError(`a schedule lies ${depth} deep in others; it must lie at most ${deepest} deep`);
+      throw new OptionError(`a schedule is nested ${depth} deep; it must be at most ${deepest} deep`);
     }
-    if (budget.left-- === 0) throw new OptionError(`a schedule holds more than ${mostSchedules} others`);
+    if (budget.left-- === 0) throw new OptionError(`a schedule contains more than ${mostSchedules} others`);
     const { type, ...options } = value;
     const names = known.map((each) => each.type);
     const definition = known.find((each) => each === type || each.type === meant(type, names, synonyms));
@@ -40,7 +40,7 @@ export function scheduleFromJson(
       throw new OptionError(
         type === undefined
           ? `${name}.type is missing; known schedules are ${types}`
-          : `${name}.type is ${show(type)}, which is not a known schedule; known are ${types}${hint?.(type) ?? ""}`,
+          : `${name}.type is ${show(type)}, which is not a known schedule; the known ones are ${types}${hint?.(type) ?? ""}`,
       );
     }
     const inside = (inner: string, part: unknown) => read(inner, part, depth + 1);

@@ -25,11 +25,11 @@ export const multiStep = defineSchedule({
     if (milestones && (fractions || steps !== undefined)) {
       const other = fractions ? "fractions" : "steps";
       throw new OptionError(
-        `${name}.${other} is ${show(values[other])}; beside milestones it must be left out, they are steps already`,
+        `${name}.${other} is ${show(values[other])}; with milestones, which are already steps, it must be left out`,
       );
     }
     if (!milestones && !fractions) {
-      throw new OptionError(`${name}.milestones is missing; it must be given, or fractions and steps in its place`);
+      throw new OptionError(`${name}.milestones is missing; give it, or fractions and steps instead`);
     }
     if (fractions && steps === undefined) {
       throw new OptionError(`${name}.steps is missing; fractions need the length of the run, a whole number >= 1`);

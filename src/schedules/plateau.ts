@@ -104,7 +104,7 @@ export const plateau = defineSchedule({
           restore(state) {
             if (typeof state !== "object" || state === null || !isState(state)) {
               throw new DataError(
-                `a plateau's state is ${show(state)}; it must be what a plateau with the same options has observed`,
+                `a plateau's state is ${show(state)}; it must be that of a plateau with the same options`,
               );
             }
             ({ value, best, bad, resting } = state);

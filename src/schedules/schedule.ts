@@ -117,9 +117,9 @@ export const mostSchedules = 100_000;
 
 function read(name: string, value: unknown, depth: number, budget: { left: number }): Schedule {
   if (depth > deepest) {
-    throw new OptionError(`a schedule lies ${depth} deep in others; it must lie at most ${deepest} deep`);
+    throw new OptionError(`a schedule is nested ${depth} deep; it must be at most ${deepest} deep`);
   }
-  if (budget.left-- === 0) throw new OptionError(`a schedule holds more than ${mostSchedules} others`);
+  if (budget.left-- === 0) throw new OptionError(`a schedule contains more than ${mostSchedules} others`);
   if (typeof value === "number") {
     readNumber(name, value, {});
     return { config: value, constant: value, at: () => value };
@@ -137,12 +137,12 @@ function read(name: string, value: unknown, depth: number, budget: { left: numbe
   const definition: unknown = config.type;
   if (!isScheduleDefinition(definition)) {
     throw new OptionError(
-      `${name}.type is ${definition === undefined ? "missing" : show(definition)}; it must be a schedule of the library: call its function, as cosine({ base, steps }), or readConfig() for JSON`,
+      `${name}.type is ${definition === undefined ? "missing" : show(definition)}; it must be a library schedule: call its function, such as cosine({ base, steps }), or readConfig() for JSON`,
     );
   }
   if (given !== undefined && given !== scheduleVersion) {
     throw new OptionError(
-      `${name}.version is ${show(given)}, which is not a known version; known is ${scheduleVersion}`,
+      `${name}.version is ${show(given)}, which is not a known version; the only one is ${scheduleVersion}`,
     );
   }
   const nested = (inner: string, part: unknown) => read(inner, part, depth + 1, budget);

@@ -11,7 +11,8 @@ export function halveEvery(options: {
   readonly every: number;
 }): ScheduleConfig {
   const given = step(options);
-  if (given.gamma !== undefined) throw new OptionError(`halveEvery was given gamma ${show(given.gamma)}; it is 0.5`);
+  if (given.gamma !== undefined)
+    throw new OptionError(`halveEvery was given gamma ${show(given.gamma)}; it must be 0.5`);
   return { ...given, gamma: 0.5 };
 }
 

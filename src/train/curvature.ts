@@ -166,7 +166,7 @@ function decodeMeter(bytes: Uint8Array, { length }: SharpnessMeter): MeterState 
   const strides = fromWords(tensors.get("strides"), 1, "the strides of the run's sharpness");
   const isGood = strides[0]! > 0 && vector.every(Number.isFinite) && vector.some((value) => value !== 0);
   if (!isGood || !Number.isFinite(strides[0]!)) {
-    throw new DataError("the run checkpoint's eigenvector is not finite, or all zero");
+    throw new DataError("the run checkpoint's eigenvector is all zero or not finite");
   }
   return { vector: [vector], strides: [...strides] };
 }

@@ -101,8 +101,8 @@ export function mustFit(
   const what = program.needsData ? `of a model of ${program.title} in batches of ${batch}` : `of ${program.title}`;
   throw new DeviceError(
     replicas === 1
-      ? `a run ${what} is more than ${holder} can hold in one buffer`
-      : `${replicas} runs side by side ${what} are more than ${holder} can hold in one buffer: ${fit} fit`,
+      ? `a run ${what} does not fit in one buffer of ${holder}`
+      : `${replicas} parallel runs ${what} do not fit in one buffer of ${holder}: ${fit} fit`,
   );
 }
 

@@ -40,13 +40,12 @@ export type CompleteHandoverConfig = HandoverConfig & { readonly history: number
 export function readHandover(value: unknown, program: Program, plan: Plan, hasMetric: boolean): CompleteHandoverConfig {
   const config = readConfig(value, plan.accumulate, hasMetric);
   const refused = (what: string) => new OptionError(`handover is ${show(value)}; ${what}`);
-  if (program.draws) throw refused(`${program.title} has dropout, which L-BFGS does not take, so it must be left out`);
+  if (program.draws)
+    throw refused(`${program.title} has dropout, which L-BFGS does not support, so it must be left out`);
   if (plan.maximize) throw refused("with maximize: true it must be left out, since L-BFGS minimizes");
   const role = roleOf(plan, Number.POSITIVE_INFINITY);
   if (role !== "params") {
-    throw refused(
-      `this optimizer's parameters to use are its ${role}, which L-BFGS does not make, so it must be left out`,
-    );
+    throw refused(`this optimizer's results are its ${role}, which L-BFGS does not keep, so it must be left out`);
   }
   return config;
 }
@@ -67,16 +66,14 @@ function readConfig(value: unknown, accumulate: number, hasMetric: boolean): Com
     const step = whole("at", when, 1);
     if (step % accumulate !== 0) {
       throw new OptionError(
-        `handover.at is ${step}; with accumulate: ${accumulate} it must be a multiple of that, since a step between has made no update`,
+        `handover.at is ${step}; with accumulate: ${accumulate} it must be a multiple of that, since other steps make no update`,
       );
     }
     return { at: step, history };
   }
   if (kind === "plateau") {
     if (!hasMetric) {
-      throw new OptionError(
-        'handover.at is "plateau", which needs metric: what to go by, such as { "type": "loss", "every": 100 }',
-      );
+      throw new OptionError('handover.at is "plateau", which needs metric, such as { "type": "loss", "every": 100 }');
     }
     return {
       at: kind,

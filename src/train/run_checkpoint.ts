@@ -159,7 +159,7 @@ export function decodeRunCheckpoint(bytes: Uint8Array | ArrayBuffer): RunState {
     const inner = Object.entries(object(prefix, readText(prefix, text)));
     const wrong = inner.find(([, value]) => typeof value !== "string");
     if (wrong)
-      throw new DataError(`the run checkpoint's ${prefix} has ${show(wrong[1])} as ${wrong[0]}; it must be text`);
+      throw new DataError(`the run checkpoint's ${prefix} has ${show(wrong[1])} as ${wrong[0]}; it must be a string`);
     return encodeSafetensors({
       metadata: Object.fromEntries(inner) as Record<string, string>,
       tensors: new Map(picked.map(([name, tensor]) => [name.slice(prefix.length + 1), tensor])),
@@ -251,7 +251,7 @@ function mustMatch(what: string, theirs: DataMark, ours: DataMark): void {
       field
     ];
     throw new OptionError(
-      `${what} are not those of the checkpoint's run: ${noun} is ${ours[field]}, and was ${theirs[field]}`,
+      `${what} differ from those of the checkpoint's run: ${noun} is ${ours[field]}, and was ${theirs[field]}`,
     );
   }
 }

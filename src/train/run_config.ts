@@ -165,7 +165,7 @@ export function trainableOf(fields: Pick<RunConfig, (typeof programFields)[numbe
     throw new OptionError(
       given.length === 0
         ? "model is missing; a run needs a model, a landscape or an objective"
-        : `${given[1]} was given beside ${given[0]}; a run trains one of them`,
+        : `${given[1]} was given with ${given[0]}; a run trains one of them`,
     );
   }
   const { model, landscape, objective } = fields;
@@ -173,7 +173,7 @@ export function trainableOf(fields: Pick<RunConfig, (typeof programFields)[numbe
   if (isGiven(landscape)) return isMade(landscape) ? landscape : createLandscape(landscape as LandscapeConfig);
   if (!isMade(objective)) {
     throw new OptionError(
-      `objective is ${show(objective)}; it must be what defineObjective() returns, which a file cannot hold`,
+      `objective is ${show(objective)}; it must be a result of defineObjective(), which a file cannot hold`,
     );
   }
   return objective;
@@ -324,14 +324,10 @@ function readBatch(value: unknown, steps: number): Scheduled {
   const { config, listeners } = createSchedule(readSchedule(value, "batch"), "batch");
   const most = stepsToCheck(config, mostBatchSteps);
   if (steps > most) {
-    throw new OptionError(
-      `batch is a schedule of ${steps} steps; it must have at most ${most}, since every one is checked`,
-    );
+    throw new OptionError(`batch is a schedule of ${steps} steps; it must have at most ${most}, since each is checked`);
   }
   if (listeners?.length) {
-    throw new OptionError(
-      "batch holds a schedule that observes; it must depend on the step alone, so that the largest is known",
-    );
+    throw new OptionError("batch holds a schedule that observes; it must depend on the step alone");
   }
   checkBatch({ batch: config, steps }, { name: "", count: Number.POSITIVE_INFINITY });
   return config;
@@ -443,9 +439,7 @@ function checkListeners(
       if (!listeners?.length) continue;
       const name = `optimizer: ${rule.name}.${hyper}`;
       if (!meter && holds(config, (part) => isOf(curvature, part))) {
-        throw new OptionError(
-          `${name} holds a curvature schedule, which needs curvature: how often to measure, such as { "every": 50 }`,
-        );
+        throw new OptionError(`${name} holds a curvature schedule, which needs curvature, such as { "every": 50 }`);
       }
       if (!holds(config, (part) => isOf(plateau, part))) continue;
       if (!metric) throw new OptionError(`${name} holds a plateau, which needs metric: ${metricExample}`);

@@ -207,7 +207,7 @@ export function readRun(config: RunConfig, data: Dataset | undefined, test?: Dat
     program.checkFit(rows);
     program.checkAnswers(rows);
   }
-  if (!counts(data!)) throw new DataError(`${data!.name}: all ${data!.count} rows to train on have weight 0`);
+  if (!counts(data!)) throw new DataError(`${data!.name}: all ${data!.count} training rows have weight 0`);
   return complete;
 }
 
@@ -582,7 +582,7 @@ function handoverRun(
 }
 
 function weightNotes(test: Dataset): readonly string[] {
-  return counts(test) ? [] : [`${test.name}: all ${test.count} rows to test with have weight 0, so they test nothing`];
+  return counts(test) ? [] : [`${test.name}: all ${test.count} test rows have weight 0, so they test nothing`];
 }
 
 /** A report of a single replica, for an optimizer that was loaded and does not know its last norm. */

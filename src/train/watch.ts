@@ -591,7 +591,7 @@ class RunWatch implements Watch {
         lr,
         message: `the sharpness is ${figure(sharpness)} at step ${step}, at the edge of stability of ${figure(edge)} (lr ${figure(lr)})`,
         remedy:
-          "the loss falls on over many steps while it swings; lower the rate, or warm up, where it should fall at every step",
+          "the loss still falls over many steps while it swings; for a fall at every step, lower the rate or warm up",
       },
     ];
   }
@@ -665,7 +665,7 @@ class RunWatch implements Watch {
     if (Number.isFinite(gradientNorm)) this.#now.reportsNorm = true;
     if (!this.#alarms.nonFiniteGradient.observe(bad || more)) return;
     const skips = more
-      ? "with a loss scale a skipped update now and then is normal; if more follow"
+      ? "with a loss scale an occasional skipped update is normal; if more follow"
       : "skip such updates (skipNonFinite: true)";
     yield {
       kind: "nonFiniteGradient",
@@ -697,7 +697,7 @@ class RunWatch implements Watch {
     this.#now.outside = outside ? this.#now.outside + 1 : 0;
     const begins = climbs || this.#now.outside >= patience;
     if (!this.#alarms.diverging.observe(begins, above > limit / 2)) return;
-    const how = climbs ? "and goes on rising" : `and stays far above the ${figure(this.#now.first)} that it began with`;
+    const how = climbs ? "and goes on rising" : `and stays far above its first value of ${figure(this.#now.first)}`;
     yield {
       kind: "diverging",
       step,
@@ -727,7 +727,7 @@ class RunWatch implements Watch {
       period,
       expectedFall: Number.isFinite(expected) ? expected : null,
       message: stuck
-        ? `the loss stays at ${figure(newer)} at step ${step} although a step is long enough to take off ${figure(expected)}: the steps cross the valley from side to side${this.#atRate()}`
+        ? `the loss stays at ${figure(newer)} at step ${step} although a step is long enough to lower it by ${figure(expected)}: the steps cross the valley from side to side${this.#atRate()}`
         : `the loss swings between ${figure(low)} and ${figure(high)} about every ${figure(period)} steps at step ${step} and its mean goes from ${figure(older)} to ${figure(newer)}${this.#atRate()}`,
       remedy: "lower the rate to a half or less, or let it decay; with momentum, lower that",
     };
@@ -775,11 +775,11 @@ class RunWatch implements Watch {
     const holds = (fall < 2 * limit || older - newer < blur) && still(2);
     if (!this.#alarms.stalled.observe(begins, holds)) return;
     const known = (value: number) => (Number.isFinite(value) ? value : null);
-    const pace = fall < limit ? `falls by ${figure(fall)} of itself a step` : "does not fall beyond its noise";
+    const pace = fall < limit ? `falls by a fraction of ${figure(fall)} per step` : "does not fall beyond its noise";
     const evidence = !Number.isNaN(updateRatio)
       ? `, and an update changes the weights by ${figure(updateRatio)} of their norm`
       : !Number.isNaN(expectedFall)
-        ? `, and a step along its gradient takes off ${figure(expectedFall)} of it at most`
+        ? `, and a step along its gradient lowers it by at most ${figure(expectedFall)}`
         : "";
     yield {
       kind: "stalled",
@@ -788,8 +788,8 @@ class RunWatch implements Watch {
       fall,
       updateRatio: known(updateRatio),
       expectedFall: known(expectedFall),
-      message: `the loss ${pace} and is ${figure(newer)} at step ${step}, after ${figure(this.#now.start)} at first${evidence}${this.#atRate()}`,
-      remedy: "raise the rate tenfold, again and again until the loss falls, or find it with a range test",
+      message: `the loss ${pace} and is ${figure(newer)} at step ${step}, from ${figure(this.#now.start)} at first${evidence}${this.#atRate()}`,
+      remedy: "raise the rate tenfold until the loss falls, or find it with a range test",
     };
   }
 
@@ -814,7 +814,7 @@ class RunWatch implements Watch {
       gradientNorm: norm,
       reference,
       against: null,
-      message: `the gradient's norm is ${figure(norm)} at step ${step}, ${usual > floor ? `after ${figure(usual)} usually` : "which is nothing to a float32 of the loss's size"}, while the loss is ${figure(this.#now.last)}`,
+      message: `the gradient's norm is ${figure(norm)} at step ${step}, ${usual > floor ? `usually ${figure(usual)}` : "negligible for a float32 of the loss's size"}, while the loss is ${figure(this.#now.last)}`,
       remedy:
         "unless this is the best the model can do, its units are dead or saturated: lower the rate or warm up, rescale the initial weights, or change the activation",
     };
@@ -953,7 +953,7 @@ function exploding(step: number, layer: string | null, gradientNorm: number, usu
     usual,
     message: `${whose} is ${figure(gradientNorm)} at step ${step}, ${figure(gradientNorm / usual)} times what it usually is`,
     remedy:
-      "clip the gradient's norm, lower the rate or warm up, and look for odd examples if it stays with single batches",
+      "clip the gradient's norm, lower the rate or warm up, and look for odd examples if it happens on single batches only",
   };
 }
 

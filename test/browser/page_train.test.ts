@@ -350,7 +350,7 @@ it("learns the digits; its rate is turned while it is paused; it reads what is d
   await drop(page, "rubbish.png", "no picture", "image/png");
   await trouble(page, /^rubbish\.png is no picture that this browser can read: /);
   await drop(page, "letter.docx", "PK");
-  await trouble(page, /^letter\.docx is nothing that this page reads; it takes tables/);
+  await trouble(page, /^this page cannot read letter\.docx; it takes tables/);
 
   // The checkpoint that one saves goes on for more steps, and is refused for another network.
   await page.evaluate(`document.getElementById("config-box").open = true; 0`);

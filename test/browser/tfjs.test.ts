@@ -60,10 +60,10 @@ it("ends in an error of ours, whatever stands in the place of an argument", asyn
 it("refuses what it cannot update in one sentence", async () => {
   const said = await call<Record<string, string>>("refusals");
   expect(said).toMatchObject({
-    none: "OptionError: variables is []; it must be one variable or more",
+    none: "OptionError: variables is []; it must hold at least one variable",
     number: "OptionError: variables[0] is 3; it must be a variable, such as tf.variable() gives",
-    int32: 'OptionError: variables[0] is of "int32"; it must be of "float32"',
-    replicas: "OptionError: replicas is set; TensorFlow.js has one copy of each variable, so it must be left out",
+    int32: 'OptionError: variables[0] has dtype "int32"; it must be "float32"',
+    replicas: "OptionError: replicas is set; TensorFlow.js has one copy of each variable, so leave it out",
     disposed: "DeviceError: applyGradients was called after dispose()",
   });
   expect(said.library).toMatch(/^OptionError: tf is {}, whose Optimizer is missing; it must be TensorFlow\.js/);

@@ -127,7 +127,7 @@ describe.each<Target>(["encoder", "pass"])("an update in a caller's %s", (target
     };
     drop(optimizer, target, 1);
     for (const g of [1, 3, 50]) feed(g);
-    await expect(optimizer.stats()).rejects.toThrow(/^1 gradient was left out of the means of accumulate, since/);
+    await expect(optimizer.stats()).rejects.toThrow(/^1 gradient was left out of accumulate's means, since/);
     expect((await optimizer.read()).x![0]).toBe(-2);
     for (const g of [1, 3]) feed(g);
     expect((await optimizer.read()).x![0]).toBe(-4);

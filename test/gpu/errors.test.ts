@@ -159,8 +159,8 @@ describe("after the end", () => {
     const optimizer = await createOptimizer(device, [tensor], sgd());
     optimizer.destroy();
     const encoder = device.createCommandEncoder();
-    expect(() => optimizer.encode(encoder)).toThrow("encode() was called on an optimizer that is destroyed");
-    expect(() => optimizer.step()).toThrow("step() was called on an optimizer that is destroyed");
+    expect(() => optimizer.encode(encoder)).toThrow("encode() was called on a destroyed optimizer");
+    expect(() => optimizer.step()).toThrow("step() was called on a destroyed optimizer");
     expect(() => optimizer.zeroGrad()).toThrow("zeroGrad() was called");
     expect(() => optimizer.set({ lr: 1 })).toThrow("set() was called");
     await expect(optimizer.read()).rejects.toThrow("read() was called");

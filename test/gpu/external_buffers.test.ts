@@ -294,7 +294,7 @@ describe("buffers that do not do", () => {
       "behind the end",
       { params: { buffer: params, offset: 48 } },
       config,
-      /^the params of tensor "x" end at byte 68, behind the end of their buffer of 64 bytes$/,
+      /^the params of tensor "x" end at byte 68, past the end of their buffer of 64 bytes$/,
     ],
     [
       "an odd offset",
@@ -308,7 +308,12 @@ describe("buffers that do not do", () => {
       config,
       /^the params of tensor "x": offset is -4; it must be a whole number >= 0$/,
     ],
-    ["data", { data: [1, 2, 3, 4, 5] }, config, /^tensor "x" has data and an external buffer; write to the buffer/],
+    [
+      "data",
+      { data: [1, 2, 3, 4, 5] },
+      config,
+      /^tensor "x" has both data and an external buffer; write to the buffer/,
+    ],
     [
       "no gradients",
       { gradients: undefined },
@@ -322,7 +327,7 @@ describe("buffers that do not do", () => {
       "replicas",
       {},
       { ...config, replicas: [{}, {}] },
-      /^tensor "x" is in an external buffer; with replicas tensors must be in the arenas$/,
+      /^tensor "x" is in an external buffer; with replicas, tensors must be in the arenas$/,
     ],
   ])("%s", async (_, more, options, message) => {
     const error = await createOptimizer(device, [tensor(more)], options).catch((caught: unknown) => caught as Error);
@@ -340,7 +345,7 @@ describe("buffers that do not do", () => {
 
   it("the CPU", () => {
     expect(() => createCpuOptimizer([tensor({})], config)).toThrow(
-      'tensor "x" is in a GPUBuffer, which only an optimizer on a device can update',
+      'tensor "x" is in a GPUBuffer, which only a GPU optimizer can update',
     );
   });
 

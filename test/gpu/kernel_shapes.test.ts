@@ -214,7 +214,7 @@ describe("the shape of a device", () => {
 
     const none = await freshDevice();
     none.createComputePipelineAsync = () => Promise.reject(new Error("refused"));
-    await expect(tuneUpdate(none)).rejects.toThrow("does not make a pipeline: refused");
+    await expect(tuneUpdate(none)).rejects.toThrow("makes no valid pipeline: refused");
     expect(choices(none)).toEqual([]);
     none.destroy();
   });

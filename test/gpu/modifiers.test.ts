@@ -78,7 +78,7 @@ describe.each(engines)("on the %s", (_, create) => {
     const make = async () =>
       create([{ name: "w", shape: [1] }] as never, sgd({ modifiers: [cautiousDecay()] }) as never);
     await expect(make()).rejects.toThrow(
-      /^cautiousDecay is true; with rule sgd it must be false, since that has no decay apart from its update$/,
+      /^cautiousDecay is true; with rule sgd, whose decay is part of the update, it must be false$/,
     );
   });
 
@@ -100,10 +100,10 @@ describe.each(engines)("on the %s", (_, create) => {
     for (const each of [optimizer, again]) each.destroy();
     const make = async (config: object) => create(tensors as never, config as never);
     await expect(make(readConfig({ rule: lion, ema: {}, modifiers: [ema()] }))).rejects.toThrow(
-      /^lion.modifiers has ema, but ema is given already; it must be there once$/,
+      /^lion.modifiers has ema, but ema is already given; it must be given once$/,
     );
     await expect(make(lion({ modifiers: [{ ema: {} } as never] }))).rejects.toThrow(
-      /^lion.modifiers\[0\] is \{.*\}; it must be what a modifier's function returns, such as ema\(\{ decay: 0.99 \}\)$/,
+      /^lion.modifiers\[0\] is \{.*\}; it must be a modifier, such as ema\(\{ decay: 0.99 \}\)$/,
     );
   });
 });

@@ -170,7 +170,7 @@ describe("an objective that is destroyed", () => {
     const objective = await createObjective(optimizer, model, { data, batch: 1 });
     objective.destroy();
     const rows = Uint32Array.of(0);
-    const message = (call: string) => `${call}() was called on an objective that is destroyed`;
+    const message = (call: string) => `${call}() was called on a destroyed objective`;
     await expect(objective.step(rows)).rejects.toThrow(message("step"));
     await expect(objective.gradient(rows)).rejects.toThrow(message("gradient"));
     await expect(objective.evaluate(data)).rejects.toThrow(message("evaluate"));
@@ -208,7 +208,7 @@ describe("an objective that is destroyed", () => {
     small.createComputePipelineAsync = (descriptor) =>
       descriptor.label?.includes("delta") ? Promise.reject(new Error("refused")) : compile(descriptor);
     await expect(createObjective(optimizer, model, { data, batch: 1 })).rejects.toThrow(
-      "delta does not make a pipeline: refused",
+      "delta makes no valid pipeline: refused",
     );
     expect(alive.size).toBe(0);
     optimizer.destroy();

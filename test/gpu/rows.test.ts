@@ -140,7 +140,7 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
     for (const [rows, values, message] of [
       [31, undefined, 'the rows of tensor "points" is 31; it must be a whole number in [1, 30]'],
       [0, undefined, 'the rows of tensor "points" is 0; it must be a whole number in [1, 30]'],
-      [19, [1], 'values has 1 elements; the rows that tensor "points" gains hold 3'],
+      [19, [1], 'values has 1 elements; the new rows of tensor "points" hold 3'],
     ] as const) {
       await expect(setRows(optimizer, "points", rows, values)).rejects.toThrow(`setRows: ${message}`);
     }
@@ -148,7 +148,7 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
     expect(optimizer.segments[0]!.shape).toEqual([18, width]);
     const whole = createCpuOptimizer(tensors(30), muon({ fallback: adamw() }));
     await expect(setRows(whole, "points", 18)).rejects.toThrow(
-      'setRows: tensor "points" has no rows that come and go: rule "muon" takes it as a whole matrix',
+      'setRows: tensor "points" has a fixed number of rows: rule "muon" takes it as a whole matrix',
     );
     await setRows(whole, "bias", 5);
     expect((await whole.read()).bias!.length).toBe(5);

@@ -12,7 +12,7 @@ describe("a sweep larger than the device", () => {
     const trials = Array.from({ length: 4096 }, () => ({ lr: 0.1 }));
     const wide = { ...config, model: { layers: [4, 100_000, 3] } };
     await expect(sweep({ engine: webgpuEngine(device), ...wide, data, trials })).rejects.toThrow(
-      /^4096 runs side by side of a model of 4-100000-3 in batches of 16 are more than this device can hold in one buffer: \d+ fit$/,
+      /^4096 parallel runs of a model of 4-100000-3 in batches of 16 do not fit in one buffer of this device: \d+ fit$/,
     );
   });
 });

@@ -74,9 +74,7 @@ describe("schedules over many steps", () => {
     expect(createSchedule(nest(100)).at(7)).toBe(0.5);
     for (const depth of [101, 3000, 100_000]) {
       expect(() => timed(() => createSchedule(nest(depth)))).toThrow(OptionError);
-      expect(() => createSchedule(nest(depth))).toThrow(
-        "a schedule lies 101 deep in others; it must lie at most 100 deep",
-      );
+      expect(() => createSchedule(nest(depth))).toThrow("a schedule is nested 101 deep; it must be at most 100 deep");
       expect(() => readRunConfig({ ...run, batch: nest(depth) })).toThrow("101 deep");
       expect(() => readRunConfig({ ...run, optimizer: { rule: sgd, lr: nest(depth) } })).toThrow("101 deep");
     }

@@ -66,7 +66,7 @@ describe("fallline curvature", () => {
     [
       "no cases",
       { format: rest.format },
-      "there are no cases; at least one of spectra, edges, lbfgs, pinns must be there",
+      "there are no cases; there must be at least one of spectra, edges, lbfgs, pinns",
     ],
     ["an id given twice", { format: rest.format, spectra: [short, short] }, "is given twice; ids must differ"],
     [

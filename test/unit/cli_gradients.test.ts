@@ -170,7 +170,7 @@ describe("data of one's own", () => {
     expect(shuffled.stdout).toContain("of 30 examples");
     expect(shuffled.stdout).not.toContain("note:");
     expect(result("run.json")).toMatchObject({ config: { data: { shuffle: true, seed: 0 } }, notes: [] });
-    const note = "no row to train on is of class z, which the test set has";
+    const note = "the test set has class z, which no training row has";
     for (const command of ["train", "sweep"]) {
       const shown = await onCpu(
         command,
@@ -180,7 +180,7 @@ describe("data of one's own", () => {
       expect(shown.stdout).toContain(`note: ${note}`);
     }
     expect(result("run.json").notes).toEqual([
-      "the test set has no row of classes x, y, so what it says does not hold for all classes",
+      "the test set has no row of classes x, y, so its results do not cover all classes",
       note,
     ]);
   });
@@ -238,7 +238,7 @@ describe("data of one's own", () => {
     [
       "amounts for classes",
       ["--data", file("price.csv", "rooms,price\n3,772000\n2,5\n")],
-      'price.csv: column "price" would make 772001 classes of 2 rows; for numbers to predict give "targets" instead',
+      'price.csv: column "price" would make 772001 classes of 2 rows; to predict numbers, give "targets" instead',
       1,
     ],
     [

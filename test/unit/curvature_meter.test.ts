@@ -35,7 +35,7 @@ describe("the config of the meter", () => {
     [{ curvature: { every: 5, row: 1 } }, 'curvature has an unknown option "row"; the options are every, rows'],
     [
       { optimizer: sgd({ lr: curvature({ base: 1 }) }), metric: { type: "loss", every: 2 } },
-      'optimizer: sgd.lr holds a curvature schedule, which needs curvature: how often to measure, such as { "every": 50 }',
+      'optimizer: sgd.lr holds a curvature schedule, which needs curvature, such as { "every": 50 }',
     ],
   ])("%j is refused", (more, message) => {
     expect(() => readRunConfig({ ...small, ...more })).toThrow(message);
@@ -43,7 +43,7 @@ describe("the config of the meter", () => {
 
   it("has no meter for runs side by side", async () => {
     const job = { ...small, data, engine: cpuEngine(), curvature: { every: 5 }, trials: [{ lr: 0.1 }] };
-    await expect(sweep(job as never)).rejects.toThrow("the sharpness of runs side by side is not measured");
+    await expect(sweep(job as never)).rejects.toThrow("parallel runs do not measure sharpness");
   });
 });
 

@@ -26,7 +26,7 @@ const problems = async (objective: CustomDefinition, data: Dataset = curve(20)) 
 
 describe("defineObjective refuses", () => {
   it.each<[string, object, string]>([
-    ["no name", { name: "" }, 'objective.name is ""; it must be a string that is not empty'],
+    ["no name", { name: "" }, 'objective.name is ""; it must be a non-empty string'],
     ["unknown fields", { lost: 1 }, 'objective has an unknown option "lost"'],
     ["no tensors", { tensors: [] }, "tensors is []; it must be an array of at least one"],
     ["bad shapes", { tensors: [{ name: "w", shape: [0] }] }, 'the shape of tensor "w" is [0]'],
@@ -48,7 +48,7 @@ describe("defineObjective refuses", () => {
       'the wgsl of objective peaks has no "fn gradient(row: u32, i: u32) -> f32"',
     ],
     ["a twin that is none", { loss: 3 }, "the loss of objective peaks is 3; it must be a function"],
-    ["half a twin", { loss: undefined }, "objective peaks has a twin of its gradient but not of its loss"],
+    ["half a twin", { loss: undefined }, "objective peaks has a twin for its gradient but not its loss"],
   ])("%s", (_, change, message) => {
     expect(() => defineObjective({ ...peaks, ...change })).toThrow(message);
   });
@@ -169,7 +169,7 @@ describe("verifyObjective without a device", () => {
     expect(await problems(peaks)).toEqual([]);
     const { loss: _, gradient: __, ...alone } = peaks;
     await expect(verifyObjective(alone, { data: curve(3) })).rejects.toThrow(
-      "objective peaks has no twin, and without a device there is nothing else to verify",
+      "objective peaks has no twin, so without a device there is nothing to verify",
     );
   });
 

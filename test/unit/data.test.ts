@@ -39,7 +39,7 @@ describe("parseIdx", () => {
   });
 
   it.each<[string, Uint8Array, RegExp]>([
-    ["an empty file", new Uint8Array(0), /^f is truncated: 0 bytes, its header alone needs 8$/],
+    ["an empty file", new Uint8Array(0), /^f is truncated: 0 bytes, its header needs 8$/],
     ["another magic number", idx(0x803, [1], [1]), /its magic number is 0x00000803, not 0x00000801/],
     ["a gzip file", Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0), /its magic number is 0x1f8b0800/],
     ["too few values", idx(0x801, [4], [1, 2, 3]), /^f is truncated: its shape \[4\] needs 4 bytes of data, it has 3$/],
@@ -174,11 +174,7 @@ describe("arrayDataset", () => {
       "data has both labels and targets; give one or the other",
     ],
     ["inputs that are none", { inputs: 3, labels: [0] }, "inputs is 3; it must be an array of numbers"],
-    [
-      "flat arrays of unknown length",
-      { inputs: [1], targets: [1] },
-      "count is missing; where inputs and targets are flat",
-    ],
+    ["flat arrays of unknown length", { inputs: [1], targets: [1] }, "count is missing; with flat inputs and targets"],
     ["nothing", { inputs: [], labels: [] }, "data is empty"],
     ["ragged rows", { inputs: [[1, 2], [3]], labels: [0, 0] }, "data: row 1 has 1 inputs; row 0 has 2"],
     ["rows of nothing", { inputs: [[], []], labels: [0, 0] }, "data: row 0 has no inputs"],
@@ -215,7 +211,7 @@ describe("arrayDataset", () => {
     [
       "amounts as labels",
       { inputs: [[1], [2]], labels: [0, 2] },
-      'data: labels would make 3 classes of 2 rows; for numbers to predict give "targets" instead of "labels"',
+      'data: labels would make 3 classes of 2 rows; to predict numbers, give "targets" instead of "labels"',
     ],
     ["a scale of nothing", { inputs: [[1]], labels: [0], scale: 0 }, "scale is 0; it must be a finite number > 0"],
     [
@@ -285,8 +281,8 @@ describe("data sets", () => {
     expect(test).toMatchObject({ count: 1, inputs: Float32Array.of(3, 4), weights: Float32Array.of(2) });
     expect(train.inputs.buffer).toBe(data.inputs.buffer);
     expect(notes).toEqual([
-      "the test set has no row of class 0, so what it says does not hold for all classes",
-      "no row to train on is of class 2, which the test set has",
+      "the test set has no row of class 0, so its results do not cover all classes",
+      "the test set has class 2, which no training row has",
     ]);
     expect(() => splitRows(data, 2)).toThrow("testRows is 2; toy has 2 rows, and at least one must train");
     expect(() => splitRows(data, 0)).toThrow("testRows is 0; it must be a whole number >= 1");
@@ -399,9 +395,9 @@ describe("data sets", () => {
     const [all, some] = [sorted([3, 3, 3], true), sorted([2, 0, 0], true)];
     expect(classNotes(all, all)).toEqual([]);
     expect(classNotes(all, some)).toEqual([
-      "the test set has no row of classes c1, c2, so what it says does not hold for all classes",
+      "the test set has no row of classes c1, c2, so its results do not cover all classes",
     ]);
-    expect(classNotes(some, all)).toEqual(["no row to train on is of classes c1, c2, which the test set has"]);
+    expect(classNotes(some, all)).toEqual(["the test set has classes c1, c2, which no training row has"]);
     const many = sorted(Array<number>(15).fill(1));
     expect(classNotes(many, sliceRows(many, 0, 1))[0]).toContain("classes 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 4 more");
   });

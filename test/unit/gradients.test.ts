@@ -126,7 +126,7 @@ describe("recorded training runs", () => {
       expect(result).toMatchObject({ ok: false, maxAbs: null, error: expect.stringContaining(error) });
     }
     const late = await trainingRun({ trainRows: 1797 }, short(run), digits, engine);
-    expect(late.error).toBe("trainRows is 1797; digits.json has 1797 rows, and none is left to test");
+    expect(late.error).toBe("trainRows is 1797; digits.json has 1797 rows, so none is left to test");
   });
 });
 
@@ -172,7 +172,7 @@ describe("malformed files", () => {
     [
       "a tensor too many",
       gradient({ params: { ...tiny.params, other: [] } }),
-      'cases["tiny"].params["other"] is none of the model\'s tensors',
+      'cases["tiny"].params["other"] is not one of the model\'s tensors',
     ],
     ["no loss", gradient({ loss: "low" }), 'cases["tiny"].loss is "low"; it must be a finite float32'],
     ["no tolerance", gradient({ tolerance: undefined }), 'cases["tiny"].tolerance is missing'],
@@ -186,14 +186,18 @@ describe("malformed files", () => {
       gradient({ tolerance: { rTol: 1 } }),
       'tolerance has an unknown field "rTol"; it may have rtol',
     ],
-    ["an id twice", { ...good, cases: [entry, entry] }, 'cases[1].id is "tiny", as that of cases[0]; ids must differ'],
+    [
+      "an id twice",
+      { ...good, cases: [entry, entry] },
+      'cases[1].id is "tiny", like that of cases[0]; ids must differ',
+    ],
     ["runs of nothing", { ...training, runs: [] }, "runs is []; there must be at least one"],
     ["no runs", { ...training, runs: undefined }, "runs is missing; it must be an array"],
-    ["a run twice", { ...training, runs: [first, first] }, `runs[1].id is "${first.id}", as that of runs[0]`],
+    ["a run twice", { ...training, runs: [first, first] }, `runs[1].id is "${first.id}", like that of runs[0]`],
     [
       "a row that tests",
       trained({ batches: [[0, 1200]], losses: [1] }),
-      `runs["${first.id}"].batches[0][1] is 1200; trainRows is 1200, and later rows only test`,
+      `runs["${first.id}"].batches[0][1] is 1200; trainRows is 1200; later rows are for testing`,
     ],
     ["no training rows", trained({}, { trainRows: 0 }), "trainRows is 0; it must be a whole number >= 1"],
     ["data that is no path", trained({}, { data: 3 }), "data is 3; it must be a path"],

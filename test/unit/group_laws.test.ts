@@ -166,7 +166,7 @@ describe("a group whose tensors go to a fallback", () => {
   it.each<[unknown, RegExp]>([
     [
       { params: "*.weight", beta1: 0.5 },
-      /^muon\.groups\[0\]\.beta1 is 0\.5; muon has no beta1, and none of the group's tensors goes to its fallback adamw$/,
+      /^muon\.groups\[0\]\.beta1 is 0\.5; muon has no beta1, and none of the group's tensors use its fallback adamw$/,
     ],
     [{ params: "l1.*", beta3: 0.5 }, /^muon\.groups\[0\] has an unknown option "beta3"/],
     [{ params: "l1.*", beta1: 2 }, /^muon\.groups\[0\]\.beta1 is 2; it must be/],
@@ -438,7 +438,7 @@ describe("loadCheckpoint", () => {
     expect(await everything(apart)).toEqual(await everything(wanted));
     const joined = create({ rule: adamw });
     await expect(loadCheckpoint(joined, await saveCheckpoint(first))).rejects.toThrow(
-      /^of the tensors of group 0 \(adamw\) the checkpoint's "l1\.weight" made 0 updates and "l2\.weight" made 5/,
+      /^in group 0 \(adamw\) the checkpoint's "l1\.weight" made 0 updates and "l2\.weight" made 5/,
     );
     await expect(loadCheckpoint(apart, await saveCheckpoint(first), { hypers: "saved" })).rejects.toThrow(
       /^the checkpoint's groups are/,
@@ -466,7 +466,7 @@ describe("loadCheckpoint", () => {
     const bytes = encodeSafetensors({ metadata, tensors: values });
     const second = create({ rule: sgd, lr: 0.1 });
     await expect(loadCheckpoint(second, bytes)).rejects.toThrow(
-      /^the checkpoint's hypers do not fit: set\.lr\.type is "cosine", which is not a known schedule; known are none; name the kinds that were set: loadCheckpoint\(optimizer, bytes, \{ schedules: \[schedules\.cosine\] \}\)$/,
+      /^the checkpoint's hypers do not fit: set\.lr\.type is "cosine", which is not a known schedule; the known ones are none; name the kinds that were set: loadCheckpoint\(optimizer, bytes, \{ schedules: \[schedules\.cosine\] \}\)$/,
     );
     expect(second.hyper("lr", 0)).toBe(0.1);
     await loadCheckpoint(second, bytes, { schedules: [cosine] });

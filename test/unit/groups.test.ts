@@ -78,8 +78,8 @@ describe("patterns", () => {
     ],
     [[/q$/], /^sgd\.groups\[0\]\.params names \/q\$\/, which matches no tensor/],
     [["embed", 5], /^sgd\.groups\[0\]\.params holds 5; it must hold tensor names, globs or regular expressions$/],
-    [[{ regex: "(" }], /^sgd\.groups\[0\]\.params holds \{"regex":"\("\}, which is no regular expression: /],
-    [[{ regex: "a", flags: "k" }], /^sgd\.groups\[0\]\.params holds .*, which is no regular expression: /],
+    [[{ regex: "(" }], /^sgd\.groups\[0\]\.params holds \{"regex":"\("\}, which is not a regular expression: /],
+    [[{ regex: "a", flags: "k" }], /^sgd\.groups\[0\]\.params holds .*, which is not a regular expression: /],
     [[{ regexp: "a" }], /^sgd\.groups\[0\]\.params has an unknown option "regexp"/],
     [[{}], /^sgd\.groups\[0\]\.params/],
     [[{ flags: "i" }], /^sgd\.groups\[0\]\.params/],
@@ -94,7 +94,7 @@ describe("patterns", () => {
 
   it("that overlap are refused, with the tensor and the group that has it", () => {
     expect(() => create({ rule: sgd, groups: [{ params: "layers.*" }, { params: /bias/ }] })).toThrow(
-      'sgd.groups[1].params names "layers.0.bias", which groups[0] names already; a tensor belongs to one group',
+      'sgd.groups[1].params names "layers.0.bias", which groups[0] already names; a tensor belongs to one group',
     );
   });
 });
@@ -379,7 +379,10 @@ describe("bad options beside a rule's", () => {
     [{ lossScale: { backoff: 1 } }, /^sgd\.lossScale\.backoff is 1; it must be a finite number in \(0, 1\)$/],
     [{ lossScale: { interval: 0 } }, /^sgd\.lossScale\.interval is 0; it must be a whole number/],
     [{ lossScale: { interval: 2 ** 32 } }, /^sgd\.lossScale\.interval is 4294967296; it must be/],
-    [{ lossScale: {}, skipNonFinite: false }, /^sgd\.skipNonFinite is false; with lossScale it must be true/],
+    [
+      { lossScale: {}, skipNonFinite: false },
+      /^sgd\.skipNonFinite is false; with lossScale, which relies on skips, it must be true/,
+    ],
     [{ accumulate: 0 }, /^sgd\.accumulate is 0; it must be a whole number in \[1, 65536\]$/],
     [{ accumulate: 2.5 }, /^sgd\.accumulate is 2\.5/],
     [{ cautious: 1 }, /^sgd\.cautious is 1; it must be true or false$/],
@@ -406,11 +409,11 @@ describe("bad options beside a rule's", () => {
     [{ groups: [{ params: "*", rule: adam, eps: -1 }] }, /^sgd\.groups\[0\]\.eps is -1/],
     [
       { groups: [{ params: "layers.*", rule: muon }] },
-      /^muon\.fallback is missing; the rule muon takes matrices, and "layers\.0\.bias" has shape \[5\]: name a rule/,
+      /^muon\.fallback is missing; the rule muon takes matrices, and "layers\.0\.bias" has shape \[5\]: give a rule/,
     ],
     [
       { groups: [{ params: "*", rule: muon, fallback: { rule: muon } }] },
-      /^muon\.fallback\.rule is "muon"; it must be a rule that takes every tensor$/,
+      /^muon\.fallback\.rule is "muon"; it must be a rule for tensors of every shape$/,
     ],
     [
       { groups: [{ params: "*", rule: muon, fallback: { rule: adam, momentum: 1 } }] },
@@ -425,7 +428,7 @@ describe("bad options beside a rule's", () => {
 
   it.each<[object, RegExp]>([
     [{ rule: muon }, /^muon\.fallback is missing; the rule muon takes matrices, and "layers\.0\.bias" has shape \[5\]/],
-    [{ rule: muon, fallback: { rule: muon } }, /^muon\.fallback\.rule is "muon"; it must be a rule that takes/],
+    [{ rule: muon, fallback: { rule: muon } }, /^muon\.fallback\.rule is "muon"; it must be a rule for tensors/],
     [{ rule: muon, fallback: { rule: "x" } }, /^muon\.fallback\.rule is "x"; it must be one of sgd, /],
     [{ rule: muon, fallback: {} }, /^muon\.fallback\.rule is missing/],
     [{ rule: muon, fallback: { rule: adam, lr: -1 } }, /^muon\.fallback\.lr is -1/],

@@ -42,9 +42,13 @@ describe("the config of a handover", () => {
     [{ at: "plateau" }, {}, 'handover.at is "plateau", which needs metric'],
     [{ at: 5 }, { optimizer: { ...adam(), accumulate: 2 } }, "with accumulate: 2 it must be a multiple of that"],
     [{ at: 5 }, { optimizer: { ...adam(), maximize: true } }, "with maximize: true it must be left out"],
-    [{ at: 5 }, { optimizer: { ...adam(), modifiers: [ema({ decay: 0.9 })] } }, "parameters to use are its ema"],
-    [{ at: 5 }, { optimizer: scheduleFreeSgd() }, "parameters to use are its evaluation"],
-    [{ at: 5 }, { model: createModel({ layers: [4, 8, 3], dropout: 0.5 }) }, "has dropout, which L-BFGS does not take"],
+    [{ at: 5 }, { optimizer: { ...adam(), modifiers: [ema({ decay: 0.9 })] } }, "results are its ema"],
+    [{ at: 5 }, { optimizer: scheduleFreeSgd() }, "results are its evaluation"],
+    [
+      { at: 5 },
+      { model: createModel({ layers: [4, 8, 3], dropout: 0.5 }) },
+      "has dropout, which L-BFGS does not support",
+    ],
   ])("%j is refused", (handover, more, message) => {
     expect(() => read(handover, more as Partial<RunConfig>)).toThrow(message);
   });

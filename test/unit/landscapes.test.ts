@@ -256,8 +256,8 @@ describe("bad input", () => {
     [undefined, "landscape is missing; it must be a landscape's config"],
     ["beale", 'landscape is "beale"; it must be a landscape\'s config'],
     [{}, `landscape.type is missing; known landscapes are ${landscapeTypes.join(", ")}`],
-    [{ type: "hill" }, 'landscape.type is "hill", which is not a known landscape; known are quadratic,'],
-    [{ type: "beale", version: 2 }, "landscape.version is 2, which is not a known version; known is 1"],
+    [{ type: "hill" }, 'landscape.type is "hill", which is not a known landscape; the known ones are quadratic,'],
+    [{ type: "beale", version: 2 }, "landscape.version is 2, which is not a known version; the only one is 1"],
     [{ type: "beale", dimension: 3 }, 'landscape has an unknown option "dimension"; the options are type'],
     [rosenbrock({ dimension: 1 }), "landscape.dimension is 1; it must be a whole number in [2, 4194304]"],
     [

@@ -263,7 +263,7 @@ describe("L-BFGS", () => {
     expect(await second.optimizer.read()).toEqual(await first.optimizer.read());
 
     const other = await onValley({ history: 5 });
-    await expect(other.lbfgs.load(state)).rejects.toThrow("is of a history of 4; this one has 5");
+    await expect(other.lbfgs.load(state)).rejects.toThrow("has a history of 4; this one has 5");
     await expect(other.lbfgs.load(parameters)).rejects.toThrow("this version reads fallline-lbfgs/1");
     const wider = await onValley(options, 7);
     await expect(wider.lbfgs.load(state)).rejects.toThrow("it must have 7 elements");
@@ -304,14 +304,14 @@ describe("L-BFGS", () => {
     const up = createCpuOptimizer(initialTensors(valley), { ...sgd(), maximize: true });
     await expect(createLbfgs(up)).rejects.toThrow("optimizer has maximize: true");
     optimizer.freeze();
-    await expect(createLbfgs(optimizer)).rejects.toThrow("holds every tensor frozen");
+    await expect(createLbfgs(optimizer)).rejects.toThrow("has every tensor frozen");
     optimizer.thaw();
     await expect(lbfgs.step(objective, rows)).rejects.toThrow("takes no data, so it must be left out");
     await expect(lbfgs.step(() => "low" as never)).rejects.toThrow(
       'the closure returned "low"; it must return the loss',
     );
     const other = await onValley();
-    await expect(lbfgs.step(other.objective)).rejects.toThrow("space is one of another optimizer");
+    await expect(lbfgs.step(other.objective)).rejects.toThrow("space belongs to another optimizer");
     const dropping = createModel({ layers: [3, 4, 2], dropout: 0.5 });
     const its = createCpuOptimizer(initialTensors(dropping), adam());
     const noisy = createCpuObjective(its, dropping, { data, batch: 4 });

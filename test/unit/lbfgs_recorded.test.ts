@@ -37,7 +37,7 @@ describe("recorded runs of L-BFGS", () => {
   });
 
   it.each([
-    [{ losses: [] }, "has 0 losses and 40 evaluations; they must be as many"],
+    [{ losses: [] }, "has 0 losses and 40 evaluations; they must be equally many"],
     [{ losses: ["low"] }, 'lbfgs["lbfgs-rosenbrock-2"].losses holds "low"; it must hold numbers'],
     [{ history: 0.5 }, "history is 0.5; it must be a whole number >= 1"],
     [{ problem: { landscape: 3 } }, "problem.landscape is 3; it must be a name"],

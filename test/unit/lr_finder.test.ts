@@ -304,7 +304,7 @@ describe("the ramp", () => {
       [2, 1, 2],
       [4, 2, 4],
     ]);
-    expect(notes).toEqual(["the rates are the optimizer's; groups with an lrScale used them times that"]);
+    expect(notes).toEqual(["the rates are the optimizer's; groups multiplied them by their lrScale"]);
   });
 
   it("says what rules that find their own rate make of one", async () => {
@@ -465,17 +465,12 @@ describe("nothing is left of a range test", () => {
   });
 
   it.each<[string, (optimizer: Optimizer) => Promise<unknown>, typeof OptionError | typeof DataError, string]>([
-    [
-      "a loss that is NaN at once",
-      (o) => rangeTest(o, () => Number.NaN),
-      DataError,
-      "the loss of the first step is NaN",
-    ],
+    ["a loss that is NaN at once", (o) => rangeTest(o, () => Number.NaN), DataError, "the first step's loss is NaN"],
     [
       "an infinite loss",
       (o) => rangeTest(o, () => Number.POSITIVE_INFINITY),
       DataError,
-      "the loss of the first step is Infinity, before any rate has had an effect, so the range test cannot begin; look for",
+      "the first step's loss is Infinity, before any rate has had an effect, so the range test cannot start; look for",
     ],
     [
       "a step that returns nothing",

@@ -108,14 +108,14 @@ describe("a config", () => {
   it.each<[object, string]>([
     [
       { layers: [1, 4, 1] },
-      "model.problem is missing; it must be a problem's config, of poisson, or what problems.define()",
+      "model.problem is missing; it must be the config of poisson, or a result of problems.define()",
     ],
     [{ layers: [1, 4, 1], problem: { type: "heat" } }, 'model.problem.type is "heat", which is not a known problem'],
     [
       { layers: [1, 4, 1], problem: { type: "poisson", k: 0.5 } },
       "model.problem.k is 0.5; it must be a whole number >= 1",
     ],
-    [{ layers: [1, 4, 1], problem: { type: "poisson", sidePoints: 4 } }, "model.problem.sidePoints was given for one"],
+    [{ layers: [1, 4, 1], problem: { type: "poisson", sidePoints: 4 } }, "model.problem.sidePoints was given in one"],
     [
       { layers: [2, 4, 1], problem: { type: "poisson" } },
       "model.layers is [2,4,1]; it must begin with 1, the dimensions of",
@@ -135,7 +135,7 @@ describe("a config", () => {
   it("takes points alone, of as many numbers as its problem has dimensions", () => {
     const { program } = createModel(pinn([1, 4, 1], { problem: poisson() }));
     expect(() => program.checkFit({ name: "digits", features: 1, classes: 10 })).toThrow(
-      "model.problem is poisson, which takes points alone, such as datasets.points() makes; digits has 10 classes",
+      "model.problem is poisson, which takes only points, such as datasets.points() makes; digits has 10 classes",
     );
     expect(() => program.checkFit(pointsDataset({ dimensions: 2, grid: 3 }))).toThrow(
       "model.layers[0] is 1; the rows of points have 2 numbers",

@@ -82,8 +82,8 @@ describe("bad config", () => {
     [{ rule: adam, betas: [0.9, 0.99] }, /unknown option "betas"/],
     [{ rule: sgd, amsgrad: true }, /unknown option "amsgrad"/],
     [adamw({ amsgrad: 1 as unknown as boolean }), /^adamw\.amsgrad is 1; it must be true or false$/],
-    [sgd({ nesterov: true }), /^sgd\.nesterov is true, which needs a momentum above 0$/],
-    [sgd({ nesterov: true, momentum: 0.9, dampening: 0.1 }), /^sgd\.nesterov is true, which needs a dampening of 0$/],
+    [sgd({ nesterov: true }), /^sgd\.nesterov is true, which needs momentum > 0$/],
+    [sgd({ nesterov: true, momentum: 0.9, dampening: 0.1 }), /^sgd\.nesterov is true, which needs dampening 0$/],
     [sgd({ dampening: 1.5 }), /^sgd\.dampening is 1\.5; it must be a finite number in \[0, 1\]$/],
     [adam({ lr: { type: constant, value: -1 } }), /^adam\.lr is -1 at step 0; it must be a finite number >= 0$/],
     [adam({ lr: 1e39 }), /^adam\.lr is 1e\+39 at step 0; it must be/],
@@ -91,7 +91,10 @@ describe("bad config", () => {
     [{ rule: adam, lr: { type: "saw" } }, /^adam\.lr\.type is "saw", which is not a known schedule/],
     [{ rule: adam, clip: { type: "globalNorm", maxNorm: 0 } }, /^clip\.maxNorm is 0; it must be a finite number > 0$/],
     [{ rule: adam, clip: { type: "globalNorm" } as never }, /^clip\.maxNorm is missing/],
-    [{ rule: adam, clip: { type: "sum" } as never }, /^clip\.type is "sum", which is not a known clipping; known are/],
+    [
+      { rule: adam, clip: { type: "sum" } as never },
+      /^clip\.type is "sum", which is not a known clipping; the known ones are/,
+    ],
     [{ rule: adam, clip: { type: "globalNorm", maxNorm: 1, norm: 3 } as never }, /^clip\.norm is 3/],
     [{ rule: adam, skipNonFinite: "yes" as never }, /^adam\.skipNonFinite is "yes"; it must be true or false/],
     [adam({ groups: [{ params: ["x"] }] }), /^adam\.groups\[0\]\.params names "x", which matches no tensor; .* w, b$/],
@@ -100,7 +103,7 @@ describe("bad config", () => {
     [adam({ groups: "all" as never }), /^adam\.groups is "all"; it must be an array of groups/],
     [
       adam({ groups: [{ params: ["w"] }, { params: ["b", "w"] }] }),
-      /^adam\.groups\[1\]\.params names "w", which groups\[0\] names already/,
+      /^adam\.groups\[1\]\.params names "w", which groups\[0\] already names/,
     ],
     [adam({ groups: [{ params: ["w"], lr: -1 }] }), /^adam\.groups\[0\]\.lr is -1; it must be a finite number >= 0$/],
     [
@@ -120,7 +123,7 @@ describe("bad config", () => {
     const dog = rules.find(({ name }) => name === "dog")!;
     const reduction = { ...dog.reduction, scalars: { gradients: 0 } };
     expect(() => create({ rule: defineRule({ ...dog, reduction } as never) })).toThrow(
-      /^the rule dog has a scalar "gradients", which is a name of the optimizer's own$/,
+      /^the rule dog has a scalar "gradients", a name that the optimizer reserves$/,
     );
     expect(() => create({ rule: defineRule({ ...dog, slots: ["ema"] } as never) })).toThrow(
       /^the rule dog has a slot "ema"/,
@@ -189,9 +192,9 @@ describe("bad tensors", () => {
         { name: "a", shape: [1] },
         { name: "a", shape: [2] },
       ],
-      /^tensors\[1\]\.name is "a", which an earlier tensor has/,
+      /^tensors\[1\]\.name is "a", as is an earlier tensor's; names must differ/,
     ],
-    ["no name", [{ shape: [1] }], /^tensors\[0\]\.name is undefined; it must be a string that is not empty/],
+    ["no name", [{ shape: [1] }], /^tensors\[0\]\.name is undefined; it must be a non-empty string/],
     ["an empty name", [{ name: "", shape: [1] }], /^tensors\[0\]\.name is ""/],
     [
       "a zero length",
@@ -277,7 +280,7 @@ describe("write and read", () => {
   it("end with destroy", () => {
     const optimizer = create(sgd());
     optimizer.destroy();
-    expect(() => optimizer.step()).toThrow("step() was called on an optimizer that is destroyed");
+    expect(() => optimizer.step()).toThrow("step() was called on a destroyed optimizer");
   });
 });
 

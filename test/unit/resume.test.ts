@@ -118,7 +118,7 @@ describe("checkpoints of a run", () => {
     const config = { ...plainConfig, steps: 8 };
     const other = { ...data, inputs: data.inputs.map((input, i) => (i === 127 ? input + 1e-6 : input)) };
     await expect(train({ engine, ...config, data: other, resume })).rejects.toThrow(
-      "the rows to train on are not those of the checkpoint's run: the hash of their numbers is",
+      "the rows to train on differ from those of the checkpoint's run: the hash of their numbers is",
     );
     const fewer = { ...data, count: 31, inputs: data.inputs.subarray(0, 124), labels: data.labels.subarray(0, 31) };
     await expect(train({ engine, ...config, data: fewer, resume })).rejects.toThrow("their count is 31, and was 32");

@@ -416,7 +416,7 @@ describe.each(scheduleDefinitions.filter(({ type }) => least[type]))("$type", ({
     expect(createSchedule(least[type]!).config).not.toHaveProperty("version");
     for (const version of [2, "1", null]) {
       expect(() => createSchedule({ ...least[type]!, version }, "lr")).toThrow(
-        `lr.version is ${JSON.stringify(version)}, which is not a known version; known is 1`,
+        `lr.version is ${JSON.stringify(version)}, which is not a known version; the only one is 1`,
       );
     }
     expect(() => createSchedule({ ...least[type]!, mim: 0 }, "lr")).toThrow('lr has an unknown option "mim"');
@@ -458,7 +458,10 @@ describe("after its end a schedule stays where it is", () => {
 
 describe("bad input names the option, the value and what is allowed", () => {
   it.each<[unknown, RegExp]>([
-    [{ type: "zigzag" }, /^lr\.type is "zigzag", which is not a known schedule; known are constant, step, multiStep, /],
+    [
+      { type: "zigzag" },
+      /^lr\.type is "zigzag", which is not a known schedule; the known ones are constant, step, multiStep, /,
+    ],
     [{ value: 1 }, /lr\.type is missing/],
     [{ type: "constant" }, /lr\.value is missing; it must be a finite number/],
     [{ type: "constant", value: Number.NaN }, /lr\.value is NaN/],
@@ -473,14 +476,14 @@ describe("bad input names the option, the value and what is allowed", () => {
     [{ type: "multiStep", base: 1, milestones: [30, 20] }, /^lr\.milestones is \[30,20\]; they must rise$/],
     [{ type: "multiStep", base: 1, milestones: [0, 20] }, /lr\.milestones\[0\] is 0; it must be a whole number >= 1/],
     [{ type: "multiStep", base: 1, milestones: [] }, /lr\.milestones is \[\]; it must hold at least one number/],
-    [{ type: "multiStep", base: 1 }, /lr\.milestones is missing; it must be given, or fractions and steps/],
+    [{ type: "multiStep", base: 1 }, /lr\.milestones is missing; give it, or fractions and steps/],
     [
       { type: "multiStep", base: 1, milestones: [3], fractions: [0.5], steps: 9 },
-      /^lr\.fractions is \[0\.5\]; beside milestones it must be left out/,
+      /^lr\.fractions is \[0\.5\]; with milestones, which are already steps, it must be left out/,
     ],
     [
       { type: "multiStep", base: 1, milestones: [3], steps: 9 },
-      /^lr\.steps is 9; beside milestones it must be left out/,
+      /^lr\.steps is 9; with milestones, which are already steps, it must be left out/,
     ],
     [{ type: "multiStep", base: 1, fractions: [0.5] }, /^lr\.steps is missing; fractions need the length of the run/],
     [{ type: "multiStep", base: 1, steps: 9 }, /^lr\.milestones is missing/],

@@ -79,7 +79,7 @@ describe("sweep", () => {
 
   it("refuses a handover, which only a run alone makes, in searches too", async () => {
     const job = { engine, ...config, handover: { at: 8 }, data, trials: [{ lr: 0.1 }, { lr: 0.2 }] };
-    const message = 'handover is {"at":8}; runs side by side do not hand over to L-BFGS, so it must be left out';
+    const message = 'handover is {"at":8}; parallel runs do not hand over to L-BFGS, so it must be left out';
     await expect(sweep(job)).rejects.toThrow(message);
     const { trials: _, ...searched } = job;
     await expect(search(searched)).rejects.toThrow(message);

@@ -309,7 +309,7 @@ describe("loadTorch", () => {
     [
       "another rule's slot",
       { ...adamFile(), "b.exp_inf": scalar(0) },
-      /"b.exp_inf", which is neither a tensor nor state of one under its rule; the tensors are w, b/,
+      /"b.exp_inf", which is neither a tensor nor its rule's state; the tensors are w, b/,
     ],
     ["another tensor", { ...adamFile(), u: scalar(0) }, /"u", which is neither/],
     [
@@ -332,7 +332,7 @@ describe("loadTorch", () => {
     [
       "no steps",
       without(adamFile(), "w.step", "b.step"),
-      /^the file has no "w.step"; without it, the option step must say/,
+      /^the file has no "w.step"; without it, the option step must give/,
     ],
     ["steps that disagree", { ...adamFile(), "b.step": scalar(8) }, /"w.step" is 7 and "b.step" is 8; they must agree/],
     ["a step between steps", { ...adamFile(), "w.step": scalar(6.5) }, /"w.step" is 6.5; it must be a whole number/],
@@ -345,7 +345,7 @@ describe("loadTorch", () => {
     [
       "no scalar",
       without(nadamFile(), "b.mu_product"),
-      /^the file has no "b.mu_product" for what nadam carries$/,
+      /^the file has no "b.mu_product" for the carry of nadam$/,
       { rule: nadam },
     ],
     [
@@ -374,7 +374,7 @@ describe("loadTorch", () => {
     ],
     [
       "a tensor that is called like state of another",
-      /^a tensor is called "b.step", which in torch's file is state of "b"$/,
+      /^a tensor is called "b.step", which in torch's files is state of "b"$/,
       { rule: adam },
       {},
       { name: "b.step", shape: [] },

@@ -82,13 +82,13 @@ describe("vectors on the CPU", () => {
     expect(() => made({ tensors: "c" })).toThrow('tensors names "c", which matches no tensor; the tensors are a, b');
     expect(() => made({ replica: 1 })).toThrow("replica is 1; it must be a whole number in [0, 0]");
     expect(() => space.load("m", v)).toThrow("role");
-    expect(() => space.dots(span(block, 1, 2), v, 0)).toThrow("vectors 1 to 2 were asked for; the block has 2");
-    expect(() => space.dots(span(block), v, 3)).toThrow("scalars 3 to 4 were asked for; the space has 4");
-    expect(() => space.combine(v, 1, span(block), 0)).toThrow("vector 0 is both what changes and one of those");
+    expect(() => space.dots(span(block, 1, 2), v, 0)).toThrow("vectors 1 to 2 were requested; the block has 2");
+    expect(() => space.dots(span(block), v, 3)).toThrow("scalars 3 to 4 were requested; the space has 4");
+    expect(() => space.combine(v, 1, span(block), 0)).toThrow("vector 0 is both the result and an operand");
     expect(() => space.write(v, [[1]])).toThrow("values hold 1 elements; a vector has 5");
-    await expect(made().read(v)).rejects.toThrow("this space has not made");
+    await expect(made().read(v)).rejects.toThrow("this space did not create");
     space.free(block);
-    await expect(space.read(v)).rejects.toThrow("or that was freed");
+    await expect(space.read(v)).rejects.toThrow("or has freed");
     space.destroy();
     expect(() => space.set(0, [1])).toThrow("destroyed");
   });

@@ -210,7 +210,7 @@ describe("oscillation", () => {
     const still = (gradientNorm: number, lr: number) => watched(60, () => ({ loss: 16, gradientNorm, lr }));
     expect(still(8, 1).events).toMatchObject([{ kind: "oscillating", expectedFall: 64, amplitude: 0 }]);
     expect(still(8, 1).events[0]!.message).toBe(
-      "the loss stays at 16 at step 40 although a step is long enough to take off 64: the steps cross the valley from side to side (lr 1)",
+      "the loss stays at 16 at step 40 although a step is long enough to lower it by 64: the steps cross the valley from side to side (lr 1)",
     );
     expect(still(8, 1e-4).events).toEqual([]);
   });

@@ -56,9 +56,7 @@ export function createPaged(tensors: Tensors, config: OptimizerConfig, pageLengt
   const segments = layoutSegments(list, pageLength);
   const external = segments.find((segment) => segment.external);
   if (external) {
-    throw new OptionError(
-      `tensor "${external.name}" is in a GPUBuffer, which only an optimizer on a device can update`,
-    );
+    throw new OptionError(`tensor "${external.name}" is in a GPUBuffer, which only a GPU optimizer can update`);
   }
   const plan = createPlan(config, segments);
   const hypers = new Hypers(plan);

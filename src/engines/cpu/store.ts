@@ -86,7 +86,7 @@ export class ArrayStore implements Store {
   }
 
   mustLive(call: string): void {
-    if (this.destroyed) throw new DeviceError(`${call}() was called on an optimizer that is destroyed`);
+    if (this.destroyed) throw new DeviceError(`${call}() was called on a destroyed optimizer`);
   }
 
   next(replica: number): number {

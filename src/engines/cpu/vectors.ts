@@ -31,7 +31,7 @@ import type { CpuOptimizer } from "./optimizer.ts";
 export function createCpuVectors(optimizer: CpuOptimizer, options: VectorOptions = {}): CpuVectors {
   readOptimizer(optimizer, "cpu");
   if (insideOf(optimizer).store.destroyed) {
-    throw new DeviceError("vectors were asked for of an optimizer that is destroyed");
+    throw new DeviceError("vectors were requested from a destroyed optimizer");
   }
   return new CpuVectors(optimizer, planVectors(optimizer, options));
 }
@@ -217,15 +217,15 @@ export class CpuVectors implements VectorSpace {
   #span(x: Span): readonly (readonly Float64Array[])[] {
     this.#mustLive("an operation");
     const vectors = this.#blocks.get(x.block);
-    if (!vectors) throw new OptionError("a vector is of a block that this space has not made, or that was freed");
+    if (!vectors) throw new OptionError("a vector is of a block that this space did not create or has freed");
     checkSpan(x);
     return vectors.slice(x.first, x.first + x.count);
   }
 
   #mustLive(call: string): void {
-    if (this.#destroyed) throw new DeviceError(`${call} was called on vectors that are destroyed`);
+    if (this.#destroyed) throw new DeviceError(`${call} was called on destroyed vectors`);
     if (insideOf(this.#optimizer).store.destroyed) {
-      throw new DeviceError(`${call} was called on vectors of an optimizer that is destroyed`);
+      throw new DeviceError(`${call} was called on vectors of a destroyed optimizer`);
     }
   }
 }

@@ -127,7 +127,7 @@ export async function failureOf(
     return new DeviceError(`the device could not hold ${purpose}: it is out of memory${said}`, { cause: memory });
   }
   if (refusal) {
-    return new DeviceError(`the device refused a buffer or a binding of ${purpose}: ${wordsOf(refusal, noReason)}`, {
+    return new DeviceError(`the device refused a buffer or binding for ${purpose}: ${wordsOf(refusal, noReason)}`, {
       cause: refusal,
     });
   }
@@ -135,7 +135,7 @@ export async function failureOf(
   const loss = await learnLoss(device);
   return new DeviceError(
     loss
-      ? `${lossText(loss)} while ${purpose} was made`
+      ? `${lossText(loss)} while ${purpose} was created`
       : `the device could not hold ${purpose}: ${wordsOf(thrown.error, noReason)}`,
     { cause: thrown.error },
   );

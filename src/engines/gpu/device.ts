@@ -86,7 +86,7 @@ export async function requestDevice(
     // Only browsers say whether a context is secure.
     const remedy =
       "isSecureContext" in globalThis
-        ? "it takes a page from https or localhost, and a browser with WebGPU: Chrome or Edge 113, Safari 26, Firefox 141 or later"
+        ? "it needs a page from https or localhost and a browser with WebGPU: Chrome or Edge 113, Safari 26, Firefox 141 or later"
         : "in Node, pass create([]) of npm webgpu";
     throw new DeviceError(`WebGPU is not available here: navigator.gpu is missing; ${remedy}`);
   }

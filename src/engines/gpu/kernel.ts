@@ -74,7 +74,7 @@ async function compile(
     }
     const { refusal } = await refused;
     if (refusal) throw new DeviceError(`${source.name} does not compile: ${refusal.message}`);
-    throw new DeviceError(`${source.name} does not make a pipeline: ${(error as Error).message}`, { cause: error });
+    throw new DeviceError(`${source.name} makes no valid pipeline: ${(error as Error).message}`, { cause: error });
   }
   return {
     pipeline,

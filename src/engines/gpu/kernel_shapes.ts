@@ -47,9 +47,7 @@ export function shapeCandidates(device: GPUDevice): readonly StreamShape[] {
 /** Why a device cannot run a shape, as the end of a sentence; undefined if it can. */
 export function whyNotShape(device: GPUDevice, { workgroupSize }: StreamShape): string | undefined {
   const most = mostLanes(device);
-  return workgroupSize > most
-    ? `its workgroups have ${most} lanes at most, and ${workgroupSize} are needed`
-    : undefined;
+  return workgroupSize > most ? `its workgroups have at most ${most} lanes; ${workgroupSize} are needed` : undefined;
 }
 
 /** How many lanes a workgroup along x may have: at least 128, as on phones, and 256 on most devices. */

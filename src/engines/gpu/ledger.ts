@@ -130,7 +130,7 @@ export class Ledger {
     const most = mostSlots * this.#plan.accumulate;
     if (this.#unsureInTurn >= most) {
       throw new OptionError(
-        `encode was called ${this.#unsureInTurn + 1} times without an await; it takes at most ${most}: await device.queue.onSubmittedWorkDone() now and then, or call markSubmitted() after each submission`,
+        `encode was called ${this.#unsureInTurn + 1} times without an await; it takes at most ${most}: await device.queue.onSubmittedWorkDone() occasionally, or call markSubmitted() after each submission`,
       );
     }
   }
@@ -377,13 +377,11 @@ export class Ledger {
       if (!underflowed) missing = Math.max(missing, due - ((ran - checked.ran) >>> 0));
     });
     if (missing > 0) {
-      throw new DeviceError(`${missing} of the steps submitted before did not run: ${refusedMessage}`);
+      throw new DeviceError(`${missing} of the steps submitted earlier did not run: ${refusedMessage}`);
     }
     const { epoch, underflowed, micro: counted } = records[0]!;
     if (micro !== undefined && epoch === this.epoch && !underflowed && counted % this.#plan.accumulate !== micro) {
-      throw new DeviceError(
-        `a gradient that accumulate was to add up is not there, since steps did not run: ${refusedMessage}`,
-      );
+      throw new DeviceError(`accumulate lacks a gradient, since steps did not run: ${refusedMessage}`);
     }
   }
 }
@@ -404,5 +402,5 @@ function newState({ step, skipped }: Pick<Clock, "step" | "skipped">, submitted:
 
 function astrayMessage(updates: number, plan: Plan): string {
   const were = updates === 1 ? "1 update was" : `${updates} updates were`;
-  return `${were} not made: the GPU was more than ${ringSlots(plan)} steps behind what was encoded, by encoders that were dropped or submitted all at once or by skipped steps, and no longer had the rates; go on, and await stats() at least once in so many steps`;
+  return `${were} not made: the GPU was more than ${ringSlots(plan)} steps behind the encoding, after dropped or bulk-submitted encoders or skipped steps, and no longer had the rates; continue, and await stats() at least that often`;
 }

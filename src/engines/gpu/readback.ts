@@ -76,7 +76,7 @@ export class Staging {
     const reason = loss
       ? lossText(loss)
       : this.#destroyed
-        ? "what it was for was destroyed meanwhile"
+        ? "its owner was destroyed meanwhile"
         : wordsOf(error, "its buffer was destroyed or is invalid");
     return new DeviceError(`reading back from the GPU failed: ${reason}`, { cause: error });
   }

@@ -15,7 +15,7 @@ export function checkExternal({ replicas }: Plan, segments: readonly Segment[]):
   for (const { name, external } of segments) {
     if (!external) continue;
     if (replicas > 1) {
-      throw new OptionError(`tensor "${name}" is in an external buffer; with replicas tensors must be in the arenas`);
+      throw new OptionError(`tensor "${name}" is in an external buffer; with replicas, tensors must be in the arenas`);
     }
     if (external.params.buffer === external.gradients.buffer) {
       throw new OptionError(
@@ -43,7 +43,7 @@ export async function refusedBuffer(device: GPUDevice, segments: readonly Segmen
       const cause = thrown?.error ?? (await trouble).refusal;
       if (!cause) continue;
       return new OptionError(
-        `the ${role} of tensor "${name}" are in a buffer of another device or an invalid one: ${wordsOf(cause, "it gave no reason")}`,
+        `the ${role} of tensor "${name}" are in an invalid buffer or another device's: ${wordsOf(cause, "it gave no reason")}`,
         { cause },
       );
     }

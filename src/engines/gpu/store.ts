@@ -75,7 +75,7 @@ export class BufferStore implements Store {
   }
 
   mustLive(call: string): void {
-    if (this.destroyed) throw new DeviceError(`${call}() was called on an optimizer that is destroyed`);
+    if (this.destroyed) throw new DeviceError(`${call}() was called on a destroyed optimizer`);
     mustNotBeLost(this.device, `${call}() was called`);
   }
 
@@ -292,6 +292,6 @@ export class BufferStore implements Store {
 export function mustNotBeLost(device: GPUDevice, what: string): void {
   const { info } = deviceLoss(device);
   if (info) {
-    throw new DeviceError(`${what} after ${lossText(info)}; make an optimizer on a new device and load a checkpoint`);
+    throw new DeviceError(`${what} after ${lossText(info)}; create an optimizer on a new device and load a checkpoint`);
   }
 }

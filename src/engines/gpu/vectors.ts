@@ -364,7 +364,7 @@ export class GpuVectors implements VectorSpace {
     }));
     if (optimizer.destroyed) {
       for (const buffer of buffers) buffer.destroy();
-      throw new DeviceError("vectors were asked for of an optimizer that is destroyed");
+      throw new DeviceError("vectors were requested from a destroyed optimizer");
     }
     const byName = Object.fromEntries(compiled) as Record<KernelName, Kernel>;
     return new GpuVectors(optimizer, plan, byName, shape, made, slots, uploads);
@@ -570,7 +570,7 @@ export class GpuVectors implements VectorSpace {
     const isSlot = typeof coefficients === "number";
     if (isSlot) checkScalars(this, coefficients, x.count);
     else if (coefficients.length !== x.count) {
-      throw new OptionError(`${coefficients.length} coefficients were given for ${x.count} vectors`);
+      throw new OptionError(`${coefficients.length} coefficients given for ${x.count} vectors`);
     }
     this.reserve(1, isSlot ? 0 : x.count);
     const factor = isSlot ? coefficients * this.replicas : this.#upload(coefficients);
@@ -818,15 +818,14 @@ export class GpuVectors implements VectorSpace {
   #bufferOf(x: Span): GPUBuffer {
     this.#mustLive("an operation");
     const buffer = this.#blocks.get(x.block);
-    if (!buffer) throw new OptionError("a vector is of a block that this space has not made, or that was freed");
+    if (!buffer) throw new OptionError("a vector is of a block that this space did not create or has freed");
     checkSpan(x);
     return buffer;
   }
 
   #mustLive(call: string): void {
-    if (this.#destroyed) throw new DeviceError(`${call} was called on vectors that are destroyed`);
-    if (this.#optimizer.destroyed)
-      throw new DeviceError(`${call} was called on vectors of an optimizer that is destroyed`);
+    if (this.#destroyed) throw new DeviceError(`${call} was called on destroyed vectors`);
+    if (this.#optimizer.destroyed) throw new DeviceError(`${call} was called on vectors of a destroyed optimizer`);
     const { info } = deviceLoss(this.#optimizer.device);
     if (info) throw new DeviceError(`${call} was called on vectors after ${lossText(info)}`);
   }

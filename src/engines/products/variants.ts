@@ -149,8 +149,8 @@ export function whyNot(device: GPUDevice, variant: Variant): string | undefined 
   if (kernel === "quads") {
     if (!features.has("subgroups")) return 'the device lacks the feature "subgroups"';
     const least = device.adapterInfo?.subgroupMinSize;
-    if (least !== undefined && least < 4) return `its subgroups may have ${least} lanes, and 4 are needed`;
-    if (!holds(device, quadsInRow)) return "its quads are not four invocations in a row";
+    if (least !== undefined && least < 4) return `its subgroups may have ${least} lanes; 4 are needed`;
+    if (!holds(device, quadsInRow)) return "its quads are not four consecutive invocations";
   }
   if (kernel === "f16" && !features.has("shader-f16")) return 'the device lacks the feature "shader-f16"';
   const lanes = lanesOf(variant);

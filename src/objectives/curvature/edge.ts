@@ -24,5 +24,5 @@ export function edge(optimizer: Optimizer, step = 0, where: InReplica = {}): num
     const beta1 = hyper("beta1");
     return (2 * (1 + beta1)) / ((1 - beta1) * hyper("lr"));
   }
-  throw new OptionError(`optimizer is one of rule "${rule.name}"; the edge is known of sgd, adam and adamw`);
+  throw new OptionError(`optimizer has rule "${rule.name}"; the edge is known for sgd, adam and adamw`);
 }

@@ -143,7 +143,7 @@ async function momentOf(optimizer: Optimizer): Promise<{ readonly scale: number;
   const name = rule.name;
   if (!optimizer.slots.includes("v") || !("beta2" in rule.hypers) || !("eps" in rule.hypers)) {
     throw new OptionError(
-      `precondition is an optimizer of rule "${name}"; its rule must keep a second moment "v" with beta2 and eps, as adam does`,
+      `precondition is an optimizer with rule "${name}"; its rule must keep a second moment "v" with beta2 and eps, as adam does`,
     );
   }
   const { step } = await optimizer.stats();

@@ -136,7 +136,7 @@ function countOf({ labels, weights, count }: ArrayDatasetOptions, inputs: Rows, 
   if (targets && isNested(targets)) return targets.length;
   const known = labels ?? weights;
   if (known) return known.length;
-  throw new OptionError("count is missing; where inputs and targets are flat it must say how many rows they have");
+  throw new OptionError("count is missing; with flat inputs and targets it must give their number of rows");
 }
 
 /** Row after row, `count` of them, all of the same length. */

@@ -80,7 +80,7 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
     throw new OptionError(`${name("header")} is ${show(header)}; it must be true, false or "auto"`);
   }
   if (delimiter !== undefined && !(typeof delimiter === "string" && /^[^"\r\n]$/.test(delimiter))) {
-    throw new OptionError(`${name("delimiter")} is ${show(delimiter)}; it must be one character, and no quote`);
+    throw new OptionError(`${name("delimiter")} is ${show(delimiter)}; it must be one character other than a quote`);
   }
   const classes = readClasses(name("classes"), given.classes);
   return {
@@ -216,7 +216,7 @@ function encodingsOf(
   const said = categories === undefined ? undefined : list(categories).map((column) => table.find(column));
   const other = said?.find((column) => !inputs.includes(column));
   if (other !== undefined)
-    throw new OptionError(`${table.name}: ${table.called(other)} is in "categories"; it is no input`);
+    throw new OptionError(`${table.name}: ${table.called(other)} is in "categories" but not an input`);
   const words = new Map((said ?? inputs).map((column) => [column, new Set<string>()]));
   let rows = table.names ? -1 : 0;
   for (const { cells } of records) {
@@ -333,7 +333,7 @@ function placesOf(table: Table, columns: Columns | undefined, features: number):
   if (isNumbered && table.width === columns.inputs.length) return [...columns.inputs.keys()];
   if (isNumbered && table.width !== columns.width) {
     throw new DataError(
-      `${table.name} has ${table.width} columns; the table that the model learned from has ${columns.width}, of which ${columns.inputs.length} are inputs`,
+      `${table.name} has ${table.width} columns; the table that the model was trained on has ${columns.width}, of which ${columns.inputs.length} are inputs`,
     );
   }
   return columns.inputs.map(({ column }) => table.find(column));
@@ -348,7 +348,7 @@ function checkDelimiter(name: string, delimiter: string, cells: readonly string[
   const other = delimiters.find((each) => each !== delimiter && only.includes(each));
   if (cells.length > 1 || other === undefined) return;
   throw new DataError(
-    `${name} has one column where ${show(delimiter)} stands between cells; with "delimiter" ${show(other)} it has ${only.split(other).length}`,
+    `${name} has one column with "delimiter" ${show(delimiter)}; with ${show(other)} it has ${only.split(other).length}`,
   );
 }
 
@@ -388,7 +388,7 @@ function* readRecords(name: string, text: string, delimiter: string): Generator<
         at = close + 1;
         if (!ends(at)) {
           const other = delimiters.find((each) => each === text[at]);
-          const remedy = other === undefined ? "" : `, and if it stands between cells it must be given as "delimiter"`;
+          const remedy = other === undefined ? "" : `; if it separates cells, give it as "delimiter"`;
           throw new DataError(
             `${name} line ${line} has ${show(text[at])} after a closing quote; double a quote inside quotes${remedy}`,
           );
@@ -400,7 +400,7 @@ function* readRecords(name: string, text: string, delimiter: string): Generator<
       if (at - begin > longestCell) {
         const many = (at - begin).toLocaleString("en");
         throw new DataError(
-          `${name} line ${line} has a cell of ${many} characters; ${longestCell.toLocaleString("en")} are the most`,
+          `${name} line ${line} has a cell of ${many} characters; at most ${longestCell.toLocaleString("en")} are allowed`,
         );
       }
       if (at === end || text[at] !== delimiter) break;
@@ -563,7 +563,7 @@ class Table {
   named(column: string): number | undefined {
     const found = this.#columns.get(column);
     if (found !== null) return found;
-    throw new DataError(`${this.name} has two columns ${show(column)}; say by number which is meant, counted from 0`);
+    throw new DataError(`${this.name} has two columns ${show(column)}; give its number, counted from 0`);
   }
 
   find(column: Column): number {
@@ -593,7 +593,7 @@ function rolesOf(csv: CsvOptions, table: Table): Roles {
   const inputs = csv.inputs
     ? list(csv.inputs).map((column) => table.find(column))
     : Array.from({ length: table.width }, (_, column) => column).filter((column) => !taken.has(column));
-  if (inputs.length === 0) throw new DataError(`${table.name} has no columns left to learn from (of ${table.width})`);
+  if (inputs.length === 0) throw new DataError(`${table.name} has no columns left as inputs (of ${table.width})`);
   const purposes = [
     ...targets.map((column) => ({ column, option: '"targets"' })),
     ...(label === undefined

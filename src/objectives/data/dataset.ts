@@ -299,9 +299,9 @@ export function classNotes(train: Dataset, test: Dataset): readonly string[] {
   const untrained = [...tested].filter((label) => !trained.has(label)).sort((a, b) => a - b);
   return [
     ...(untested.length > 0
-      ? [`the test set has no row of ${named(untested)}, so what it says does not hold for all classes`]
+      ? [`the test set has no row of ${named(untested)}, so its results do not cover all classes`]
       : []),
-    ...(untrained.length > 0 ? [`no row to train on is of ${named(untrained)}, which the test set has`] : []),
+    ...(untrained.length > 0 ? [`the test set has ${named(untrained)}, which no training row has`] : []),
   ];
 }
 

@@ -35,7 +35,7 @@ export function parseIdx(name: string, file: Uint8Array | ArrayBuffer, dimension
 function parse(name: string, bytes: Uint8Array, dimensions: number): IdxArray {
   const headerLength = 4 + 4 * dimensions;
   if (bytes.length < headerLength) {
-    throw new DataError(`${name} is truncated: ${bytes.length} bytes, its header alone needs ${headerLength}`);
+    throw new DataError(`${name} is truncated: ${bytes.length} bytes, its header needs ${headerLength}`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = view.getUint32(0);

@@ -43,7 +43,7 @@ export function readLabels(
   known: ClassesOption | undefined,
   { at: where, all, numbers: option }: LabelTerms,
 ): ReadLabels {
-  const remedy = option === undefined ? "" : `; for numbers to predict give ${option}`;
+  const remedy = option === undefined ? "" : `; to predict numbers, give ${option}`;
   const empty = find(cells, (cell) => typeof cell === "string" && cell.trim() === "");
   if (empty >= 0) throw new DataError(`${where(empty)} is empty; every row needs a label`);
   if (typeof known === "object") return named(cells, known, where);
@@ -63,9 +63,7 @@ export function readLabels(
   // A network has an output for each class, and most of those would have no row.
   if (known === undefined && classes > numbers.length) {
     const rows = numbers.length === 1 ? "1 row" : `${numbers.length} rows`;
-    throw new DataError(
-      `${all} would make ${classes} classes of ${rows}${remedy}, else say how many "classes" there are`,
-    );
+    throw new DataError(`${all} would make ${classes} classes of ${rows}${remedy}, else give the number of "classes"`);
   }
   const beyond = numbers.findIndex((label) => label >= classes);
   if (beyond >= 0) throw new DataError(`${where(beyond)} is ${numbers[beyond]}; labels are 0 to ${classes - 1}`);

@@ -21,7 +21,7 @@ export function standardizeRows<Train extends Dataset, Test extends Dataset | un
 ): { readonly train: Train; readonly test: Test } {
   readDataset("train", train);
   const { columns: plain, features } = train;
-  if (!plain) throw new DataError(`${train.name} is of no table, so it has no columns to standardise`);
+  if (!plain) throw new DataError(`${train.name} is not a table, so it has no columns to standardise`);
   const statistics = (values: ArrayLike<number>, width: number, at: number) => {
     let [mean, squares] = [0, 0];
     for (let row = 0; row < train.count; row++) mean += values[row * width + at]! / train.count;

@@ -53,11 +53,13 @@ export function createLandscape(config: LandscapeConfig, name = "landscape"): La
     throw new OptionError(
       rest.type === undefined
         ? `${name}.type is missing; known landscapes are ${landscapeTypes.join(", ")}`
-        : `${name}.type is ${show(rest.type)}, which is not a known landscape; known are ${landscapeTypes.join(", ")}${didYouMean(rest.type, landscapeTypes)}`,
+        : `${name}.type is ${show(rest.type)}, which is not a known landscape; the known ones are ${landscapeTypes.join(", ")}${didYouMean(rest.type, landscapeTypes)}`,
     );
   }
   if (given !== undefined && given !== version) {
-    throw new OptionError(`${name}.version is ${show(given)}, which is not a known version; known is ${version}`);
+    throw new OptionError(
+      `${name}.version is ${show(given)}, which is not a known version; the only one is ${version}`,
+    );
   }
   const landscape = definition.read(name, { ...rest, type: definition.type });
   return given === undefined ? landscape : { ...landscape, config: { ...landscape.config, version } };

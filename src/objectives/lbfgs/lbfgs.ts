@@ -159,7 +159,7 @@ function trained(optimizer: Optimizer): readonly string[] {
 async function openRoom(optimizer: Optimizer, settings: Settings): Promise<Room> {
   const tensors = trained(optimizer);
   if (tensors.length === 0) {
-    throw new OptionError("optimizer holds every tensor frozen; L-BFGS needs one that is not");
+    throw new OptionError("optimizer has every tensor frozen; L-BFGS needs one that is not");
   }
   const { vectors, scalars } = roomOf(settings.history);
   const space = await openVectors(optimizer, { tensors, scalars });
@@ -258,7 +258,7 @@ class BoundLbfgs implements Lbfgs {
   }
 
   #mustBeFree(call: string): void {
-    if (this.#destroyed) throw new DeviceError(`${call}() was called on an L-BFGS that is destroyed`);
+    if (this.#destroyed) throw new DeviceError(`${call}() was called on a destroyed L-BFGS`);
     if (this.#busy) throw new OptionError(`${call}() was called during a step; it must come after it`);
   }
 
@@ -292,7 +292,7 @@ class BoundLbfgs implements Lbfgs {
     const same = this.#on?.rows === rows && (this.#on.objective ?? objective) === objective;
     if (this.#on && !same && !this.options.stochastic) {
       throw new OptionError(
-        "a step was given another objective or other rows than the step before; L-BFGS needs the same unless created with stochastic: true",
+        "a step was given a different objective or rows than the last; L-BFGS needs the same unless created with stochastic: true",
       );
     }
     let field = same ? this.#on?.field : undefined;
@@ -300,7 +300,7 @@ class BoundLbfgs implements Lbfgs {
       field = await its.field({ ...(given ? { rows: given } : {}), space: this.#room.space, moves: true });
       if (field.draws && !this.options.stochastic) {
         field.destroy();
-        throw new OptionError("objective has dropout; L-BFGS needs one without unless created with stochastic: true");
+        throw new OptionError("objective has dropout; L-BFGS takes it only if created with stochastic: true");
       }
       this.#on?.field?.destroy();
       this.#on = { objective, rows, field };
@@ -381,9 +381,9 @@ function readState(
     wrong(`has the format ${metadata.format ?? "that is missing"}; this version reads ${format}`);
   }
   if (metadata.tensors !== JSON.stringify(tensors)) {
-    wrong(`is of the tensors ${metadata.tensors}; those that are trained are ${JSON.stringify(tensors)}`);
+    wrong(`is for the tensors ${metadata.tensors}; the trained ones are ${JSON.stringify(tensors)}`);
   }
-  if (metadata.history !== String(history)) wrong(`is of a history of ${metadata.history}; this one has ${history}`);
+  if (metadata.history !== String(history)) wrong(`has a history of ${metadata.history}; this one has ${history}`);
   const vectors = new Map(
     [...saved].map(([name, { shape, data }]) => {
       if (shape[0] !== length || (shape.length !== 1 && (shape.length !== 2 || shape[1] !== 4))) {
@@ -412,9 +412,9 @@ function readState(
     known !== null &&
     !(scalars.every((name) => typeof its[name] === "number") && numbers(its.withS, slots) && numbers(its.withY, slots))
   ) {
-    wrong("does not say what is known of its point");
+    wrong("does not describe its point");
   }
-  if (rows !== null && typeof rows !== "string") wrong("does not say of which rows it is");
+  if (rows !== null && typeof rows !== "string") wrong("does not name its rows");
   const state = { pairs, known, vectors } as IterationState;
   return { state, rows: rows as string | null };
 }

@@ -18,7 +18,7 @@ export function readProblem(name: string, value: ProblemConfig | Problem | undef
   const names = types.join(", ");
   if (!isOptions(value)) {
     throw new OptionError(
-      `${name} is ${value === undefined ? "missing" : show(value)}; it must be a problem's config, of ${names}, or what problems.define() returns`,
+      `${name} is ${value === undefined ? "missing" : show(value)}; it must be the config of ${names}, or a result of problems.define()`,
     );
   }
   if ("left" in value) return readMade(name, value as unknown as Problem, "what problems.define() returns", made);

@@ -37,7 +37,9 @@ function read(name: string, config: ProblemConfig): Problem {
   const k = readNumber(`${name}.k`, fields.k ?? 1, { min: 1, integer: true });
   const dimensions = readNumber(`${name}.dimensions`, fields.dimensions ?? 1, { min: 1, max: 2, integer: true });
   if (dimensions === 1 && fields.sidePoints !== undefined) {
-    throw new OptionError(`${name}.sidePoints was given for one dimension, whose boundary is two points; leave it out`);
+    throw new OptionError(
+      `${name}.sidePoints was given in one dimension, where the boundary is two points; leave it out`,
+    );
   }
   const sidePoints = readNumber(`${name}.sidePoints`, fields.sidePoints ?? 16, { min: 1, max: 2 ** 16, integer: true });
   const rate = k * Math.PI;

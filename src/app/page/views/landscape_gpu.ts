@@ -174,7 +174,7 @@ function penOf(device: GPUDevice, format: GPUTextureFormat) {
           }),
       };
     } catch (error) {
-      throw new DeviceError(`${source.name} does not make a pipeline: ${(error as Error).message}`, { cause: error });
+      throw new DeviceError(`${source.name} makes no valid pipeline: ${(error as Error).message}`, { cause: error });
     }
   }
 }

@@ -505,7 +505,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
       await use.readPicture(given);
     } else {
       throw new DataError(
-        `${name} is nothing that this page reads; it takes tables (.csv, .tsv), run configs (.json), checkpoints (.safetensors) and pictures of digits`,
+        `this page cannot read ${name}; it takes tables (.csv, .tsv), run configs (.json), checkpoints (.safetensors) and pictures of digits`,
       );
     }
   }
