@@ -218,7 +218,8 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
   let last: State | undefined;
   let surfaceKey = "";
   let flowKey = "";
-  let asked = 0;
+  let waysKey = "";
+  let isFinding = false;
   let soon: ReturnType<typeof setTimeout> | undefined;
   page.closed.addEventListener("abort", () => {
     stop.abort();
@@ -364,6 +365,34 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
       ...(onTheWay > 0 ? [h("li", {}, `${percent(onTheWay)} still on the way`)] : []),
       ...(gone > 0 ? [h("li", {}, `${percent(gone)} gone`)] : []),
     );
+  }
+
+  /**
+   * Computes and draws the paths of the latest state. A start that moves meanwhile has to wait, so that paths are drawn while it is
+   * dragged; any other change begins anew.
+   */
+  async function findWays(): Promise<void> {
+    let found: State | undefined;
+    while (found !== last) {
+      const state = last!;
+      const key = waysKey;
+      await new Promise((resolve) => setTimeout(resolve));
+      const made = await waysFrom({
+        landscape: landscape!,
+        racers: racersOf(state.rules),
+        schedules: state.schedule.split(",") as ScheduleShape[],
+        times: state.times,
+        steps: state.steps,
+        start: placeOf(state.start, landscape!),
+        isStale: () => key !== waysKey || page.closed.aborted,
+      });
+      if (page.closed.aborted) return;
+      if (!made) continue;
+      found = state;
+      shownWays = made;
+      showWays(last!);
+      showCards(last!);
+    }
   }
 
   /** Draws the paths of the rules from the start, and the place of each after the steps that the cloud has made. */
@@ -599,25 +628,17 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
         stop.abort();
         soon = setTimeout(restart, first ? 0 : 200);
       }
-      const mine = ++asked;
       if (isNew) redraw();
       // The start itself moves at once, and is painted before its ways are computed.
       showStart(state);
-      await new Promise((resolve) => setTimeout(resolve));
-      if (mine !== asked || page.closed.aborted) return;
-      const found = await waysFrom({
-        landscape: landscape!,
-        racers: racersOf(state.rules),
-        schedules: state.schedule.split(",") as ScheduleShape[],
-        times: state.times,
-        steps: state.steps,
-        start: placeOf(state.start, landscape!),
-        isStale: () => mine !== asked || page.closed.aborted,
-      });
-      if (!found || mine !== asked) return;
-      shownWays = found;
-      showWays(state);
-      showCards(state);
+      waysKey = JSON.stringify({ ...state, start: "" });
+      if (isFinding) return;
+      isFinding = true;
+      try {
+        await findWays();
+      } finally {
+        isFinding = false;
+      }
     },
     recolor: redraw,
   };

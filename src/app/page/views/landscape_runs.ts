@@ -8,6 +8,7 @@ import { pointsName } from "../../../objectives/landscape.ts";
 import type { Landscape } from "../../../objectives/landscapes/define.ts";
 import { landscapeDefinitions } from "../../../objectives/landscapes/index.ts";
 import { createCpuObjective } from "../../../objectives/objective_cpu.ts";
+import { breathe } from "../../../objectives/turns.ts";
 import type { OptimizerConfig } from "../../../optimizer/config.ts";
 import { rules as registry } from "../../../rules/index.ts";
 import { sgd } from "../../../rules/sgd.ts";
@@ -239,6 +240,7 @@ export async function waysFrom(options: WayOptions): Promise<readonly Way[] | un
           optimizer.step();
           if (!Number.isFinite(landscape.value(point))) break;
           places.push(point[0]!, point[1]!);
+          await breathe();
           if (options.isStale()) return undefined;
         }
         ways.push({ racer, schedule, places });
