@@ -215,13 +215,13 @@ describe("a run that is cut short", () => {
     await page.click("#forget");
     await page.waitForSelector("#kept[hidden]");
 
-    // A range test is short, and is begun anew.
+    // A range test begins anew once; its second device is lost as well.
     await page.evaluate(`
       window.acts = { "5 / 100": () => devices.at(-1).destroy() };
       location.hash = "#find?model=784-16-10&batch=8";`);
     await page.waitForSelector("#find-rate:enabled");
     await page.click("#find-rate");
-    await page.waitForFunction(`${text("status")} === "the GPU's device was lost; what is begun next gets another"`, {
+    await page.waitForFunction(`${text("status")} === "the GPU's device was lost; start again to use another"`, {
       polling: 50,
     });
     await page.waitForSelector("#find-rate:enabled");

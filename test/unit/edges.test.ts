@@ -60,7 +60,7 @@ describe.each(rules)("the rows of $name", (rule) => {
     }
     // Rules without bias correction have no such column.
     if (refused)
-      expect(refused).toMatch(/ is \S+ at step 0, by the hypers then; it must be a number that float32 holds/);
+      expect(refused).toMatch(/ is \S+ at step 0, from its hypers; it must be a number that float32 holds/);
     optimizer.destroy();
   });
 });

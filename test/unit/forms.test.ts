@@ -72,7 +72,7 @@ it("rates by position have their types", () => {
   // @ts-expect-error a word is no rate
   expect(() => sgd("0.1")).toThrow('sgd was given "0.1"; it must be an object of options, or a rate');
   // @ts-expect-error the rate is given already
-  expect(() => sgd(0.1, { lr: 0.2 })).toThrow("sgd was given the rate 0.1 and lr 0.2; it takes one of them");
+  expect(() => sgd(0.1, { lr: 0.2 })).toThrow("sgd was given the rate 0.1 and lr 0.2; give one of them");
 });
 
 /** Those that make a config of their options; beale and himmelblau have none. */

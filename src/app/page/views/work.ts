@@ -67,7 +67,7 @@ export class Work {
     } catch (error) {
       if (stop.signal.aborted && error === stop.signal.reason) return this.#page.say("stopped");
       const isLost = !isRefusal(error) && (await engine?.lost?.());
-      this.#page.say(isLost ? "the GPU's device was lost; start again, and another is taken" : messageOf(error));
+      this.#page.say(isLost ? "the GPU's device was lost; start again to use another" : messageOf(error));
       if (!isLost && !(error instanceof FalllineError)) throw error;
     } finally {
       for (const button of this.#starters) button.disabled = false;
