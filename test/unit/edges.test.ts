@@ -59,8 +59,7 @@ describe.each(rules)("the rows of $name", (rule) => {
       refused = (error as Error).message;
     }
     // Rules without bias correction have no such column.
-    if (refused)
-      expect(refused).toMatch(/ is \S+ at step 0, from its hypers; it must be a number that float32 holds/);
+    if (refused) expect(refused).toMatch(/ is \S+ at step 0, from its hypers; it must be a number that float32 holds/);
     optimizer.destroy();
   });
 });
