@@ -16,6 +16,8 @@ const root = join(import.meta.dirname, "..");
 const vite = await createServer({
   ...{ root, configFile: false, logLevel: "warn", appType: "custom" },
   server: { middlewareMode: true, hmr: false, watch: null },
+  // No page is served.
+  optimizeDeps: { noDiscovery: true },
 });
 /**
  * @param {string} path
