@@ -124,6 +124,38 @@ export const hide = (page: Page, hidden: boolean) =>
     document.dispatchEvent(new Event("visibilitychange"));
   }, hidden);
 
+/**
+ * Hides the page, and expects that a number of it comes to rest and stays; then shows the page again.
+ *
+ * @returns the number at rest
+ */
+export async function expectRest(page: Page, read: () => Promise<unknown>): Promise<unknown> {
+  await hide(page, true);
+  // Work that was under way is finished first, however slow the machine is.
+  let held = await read();
+  const isAtRest = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const before = held;
+    held = await read();
+    return held === before;
+  };
+  await expect.poll(isAtRest, { timeout: 30_000, interval: 0 }).toBe(true);
+  expect(await isAtRest()).toBe(true);
+  await hide(page, false);
+  return held;
+}
+
+/** For a page's beginning: its devices, in their order, as `devices`. */
+export const keepDevices = `
+  window.devices = [];
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = async function (...given) {
+    const device = await requestDevice.apply(this, given);
+    window.devices.push(device);
+    return device;
+  };
+`;
+
 /** Those whose losses are on their way when a key comes, and the one that follows its paint. */
 const mostStepsBeforePaint = 8;
 

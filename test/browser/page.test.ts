@@ -1,7 +1,7 @@
 // The built page in a real headless Chrome: it finds a rate, falls back to the CPU reference where there is no WebGPU, works from
 // its sources, and refuses what its address or its policy does not allow.
 import { describe, expect, it } from "vitest";
-import { fill, hide, launchChrome, openPage, pressKeys, serve, serveSources } from "./chrome.ts";
+import { expectRest, fill, launchChrome, openPage, pressKeys, serve, serveSources } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -42,12 +42,7 @@ describe("the page", () => {
     await page.waitForFunction(`/^[1-9]\\d? /.test(${text("step")}) && !${text("step")}.startsWith("40")`, {
       polling: 20,
     });
-    await hide(page, true);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const held = await page.evaluate(text("step"));
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(await page.evaluate(text("step"))).toBe(held);
-    await hide(page, false);
+    await expectRest(page, () => page.evaluate(text("step")));
     await page.waitForSelector("#suggestions .suggested");
     // A rate that is taken is trained with.
     await page.click("#suggestions .suggested");

@@ -2,7 +2,7 @@
 // minima, the canyon where Adam and SGD part ways, a device that is lost meanwhile, and the same without WebGPU.
 import type { Page } from "puppeteer";
 import { expect, it } from "vitest";
-import { launchChrome, openPage, serve } from "./chrome.ts";
+import { keepDevices, launchChrome, openPage, serve } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -67,14 +67,7 @@ it("shows where Adam and SGD part ways, with the steps of each; a rule comes and
 
 it("goes on where its device is lost, and says so", async () => {
   const { page, errors } = await openPage(browser);
-  await page.evaluateOnNewDocument(`
-    window.devices = [];
-    const { requestDevice } = GPUAdapter.prototype;
-    GPUAdapter.prototype.requestDevice = async function (...given) {
-      const device = await requestDevice.apply(this, given);
-      window.devices.push(device);
-      return device;
-    };
+  await page.evaluateOnNewDocument(`${keepDevices}
     // By the page itself: seen from here, the cloud may have flowed to its end.
     document.addEventListener("DOMContentLoaded", () => {
       const watch = new MutationObserver(() => {

@@ -7,7 +7,7 @@ import { splitRows } from "../../src/objectives/data/dataset.ts";
 import { uciDigits } from "../../src/objectives/data/uci_digits.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
-import { fill, hide, launchChrome, openPage, pressKeys, serve } from "./chrome.ts";
+import { expectRest, fill, keepDevices, launchChrome, openPage, pressKeys, serve } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -83,14 +83,7 @@ async function trained(page: Page): Promise<string> {
 async function openSmall(steps: number): Promise<{ page: Page; errors: string[] }> {
   const opened = await openPage(browser);
   // Every step with its loss as the page shows them, over reloads, and what is to be done at some of them.
-  await opened.page.evaluateOnNewDocument(`
-    window.devices = [];
-    const { requestDevice } = GPUAdapter.prototype;
-    GPUAdapter.prototype.requestDevice = async function (...options) {
-      const device = await requestDevice.apply(this, options);
-      window.devices.push(device);
-      return device;
-    };
+  await opened.page.evaluateOnNewDocument(`${keepDevices}
     window.acts = {};
     document.addEventListener("DOMContentLoaded", () => {
       new MutationObserver((changes) => {
@@ -445,12 +438,7 @@ it("waits while its tab is hidden, and answers keys between its steps while it t
   // As one turns the rate.
   await pressKeys(page);
 
-  await hide(page, true);
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  const held = await step();
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  expect(await step()).toBe(held);
-  await hide(page, false);
+  const held = await expectRest(page, step);
   await page.waitForFunction(`Number.parseInt(${text("step")}) > ${held}`, { polling: 50 });
   await page.click("#stop");
   await page.waitForFunction(`${text("status")}.startsWith("stopped after")`, { polling: 100 });

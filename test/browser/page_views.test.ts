@@ -1,7 +1,7 @@
 // The page's views in a real headless Chrome: the race answers with the numbers that one can check by hand, the cascade finds its
 // doublings and is computed anew where one looks closer, and the lab's claims hold on the device.
 import { expect, it } from "vitest";
-import { hide, launchChrome, openPage, serve } from "./chrome.ts";
+import { expectRest, keepDevices, launchChrome, openPage, serve } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -61,15 +61,7 @@ it("draws the cascade, and a rectangle of it anew", { timeout: 240_000 }, async 
 
 it("runs an experiment with the options of the address: its claims hold; it waits while hidden, and begins anew on another device", async () => {
   const { page, errors } = await openPage(browser);
-  await page.evaluateOnNewDocument(`
-    window.devices = [];
-    const { requestDevice } = GPUAdapter.prototype;
-    GPUAdapter.prototype.requestDevice = async function (...given) {
-      const device = await requestDevice.apply(this, given);
-      window.devices.push(device);
-      return device;
-    };
-  `);
+  await page.evaluateOnNewDocument(keepDevices);
   await page.goto(`${address}#stability?experiment=temperature&options=walkers:65536;nosuch:1`);
   await page.waitForSelector("#run:enabled");
   expect(await page.evaluate(text("trouble"))).toMatch(/unknown option "nosuch"; .*; the defaults are taken/);
@@ -96,12 +88,7 @@ it("runs an experiment with the options of the address: its claims hold; it wait
   expect(edge).toBeCloseTo(2 / 1.24, 1);
   expect(sharpness! / edge!).toBeCloseTo(share!, 1);
   const done = () => page.$eval("#view-stability progress", (bar) => (bar as HTMLProgressElement).value);
-  await hide(page, true);
-  await new Promise((resolve) => setTimeout(resolve, 400));
-  const held = await done();
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  expect(await done()).toBe(held);
-  await hide(page, false);
+  const held = await expectRest(page, done);
   await page.waitForFunction(`document.querySelector("#view-stability progress").value > ${held}`, { polling: 50 });
   await page.evaluate("devices.at(-1).destroy()");
   await page.waitForFunction(
@@ -129,12 +116,7 @@ it("sweeps 16 rates as small pictures, the best of which goes to training", { ti
   await page.click("#sweep");
   const made = () => page.evaluate(`Number.parseInt(${text("step")})`);
   await page.waitForFunction(`Number.parseInt(${text("step")}) > 0`, { polling: 20 });
-  await hide(page, true);
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const held = await made();
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  expect(await made()).toBe(held);
-  await hide(page, false);
+  await expectRest(page, made);
   await page.waitForFunction(`/^best is .*; take one to training$/.test(${text("status")})`, { polling: 100 });
   expect(await page.$$eval(".multiple", (all) => all.length)).toBe(16);
   expect(await page.$$eval('.multiple[data-state="stopped"]', (all) => all.length)).toBeGreaterThan(4);
