@@ -46,7 +46,7 @@ describe("fallline train on a device that is lost", () => {
     const { code, stdout, stderr } = await spawned(args, undefined, env);
     expect(stderr).not.toContain("fallline:");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/the run goes on from step [1-9]\d* on a new device$/m);
+    expect(stdout).toMatch(/the run continues from step [1-9]\d* on a new device$/m);
     expect(JSON.parse(readFileSync(join(out, "run.json"), "utf8"))).toMatchObject({ reason: "finished" });
   });
 });

@@ -34,7 +34,7 @@ it.each(["{", "null", ""])("counts %j as empty, says so where it is no JSON, and
   const file = choiceFile(path);
   expect(file.getItem("a")).toBeNull();
   expect(said).toHaveBeenCalledOnce();
-  expect(said.mock.calls[0]![0]).toContain(`fallline: the choices of kernels in ${path} are no JSON`);
+  expect(said.mock.calls[0]![0]).toContain(`fallline: the kernel choices in ${path} are not JSON`);
   file.setItem("a", "1");
   expect(file.getItem("a")).toBe("1");
 });

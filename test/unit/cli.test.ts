@@ -151,8 +151,8 @@ describe("fallline train on the CPU reference", () => {
     expect(printed.code).toBe(0);
     const { code, stdout } = await fallline(onCpu(config, "first"));
     expect(code).toBe(0);
-    expect(stdout).toContain("784-8-10, 6,370 parameters, adamw, 20 steps of 4 to 8 of 300 images, seed 2");
-    expect(stdout).toMatch(/of 50 images$/m);
+    expect(stdout).toContain("784-8-10, 6,370 parameters, adamw, 20 steps, 4 to 8 of 300 images each, seed 2");
+    expect(stdout).toMatch(/on 50 images$/m);
     expect(readdirSync(join(folder, "first")).sort()).toEqual([
       "best.safetensors",
       "loss.svg",
@@ -285,7 +285,7 @@ describe("fallline train on the CPU reference", () => {
     const args = ["train", "--model", "784-10", "--batch", "8", "--steps", "2", "--out", out];
     const { code, stdout } = await spawned(args, undefined, hidden);
     expect(code).toBe(0);
-    expect(stdout.split("\n")[0]).toMatch(/^No WebGPU: training goes on with the CPU reference/);
+    expect(stdout.split("\n")[0]).toMatch(/^No WebGPU: using the CPU reference/);
     const asked = await spawned([...args, "--backend", "webgpu"], undefined, hidden);
     expect(asked.code).toBe(1);
     expect(asked.stderr).toContain("fallline: no WebGPU here: ");

@@ -89,7 +89,7 @@ describe("fallline curvature", () => {
   it("asks for the rows where none lie beside the file", async () => {
     const path = file("rows.json", { format: rest.format, spectra: [short] });
     const { code, stderr } = await fallline(["curvature", path, "--backend", "cpu"]);
-    expect(stderr).toContain("--data must name it, or digits.json lie beside the file");
+    expect(stderr).toContain("--data must name it, or digits.json must be next to the file");
     expect(code).toBe(2);
   });
 });

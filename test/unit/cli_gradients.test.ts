@@ -109,8 +109,8 @@ describe("data of one's own", () => {
       "2",
     );
     expect(stdout).toContain("64-1024-256-10");
-    expect(stdout).toContain("2 steps of 8 of 1,697 examples");
-    expect(stdout).toMatch(/test accuracy \S+ % of 100 examples/);
+    expect(stdout).toContain("2 steps, 8 of 1,697 examples each");
+    expect(stdout).toMatch(/test accuracy \S+ % on 100 examples/);
     expect(code).toBe(0);
     const { config } = result("run.json");
     expect(config).toMatchObject({ data: { type: "file", path: digits, rows: null, testRows: 100 } });
@@ -121,7 +121,7 @@ describe("data of one's own", () => {
     const data = { type: "file", path: csv, testRows: 10, label: "kind", inputs: ["a"] };
     const config = { model: { layers: [1, 2] }, data, optimizer: { rule: "sgd", lr: 0.5 }, batch: 4, steps: 2 };
     const { code, stdout } = await onCpu("train", file("csv.json", config));
-    expect(stdout).toContain("2 steps of 4 of 30 examples");
+    expect(stdout).toContain("2 steps, 4 of 30 examples each");
     expect(code).toBe(0);
     expect(result("run.json").config.data).toEqual({
       ...data,
@@ -138,7 +138,7 @@ describe("data of one's own", () => {
     const model = { layers: [1, 1], loss: "meanSquaredError" };
     const config = file("line.json", { model, data, optimizer: { rule: "sgd", lr: 0.1 }, batch: 4, steps: 4 });
     const trained = await onCpu("train", config);
-    expect(trained.stdout).toMatch(/^test loss \d\S+, off in y by \d\S+ \(root mean square\), of 10 examples$/m);
+    expect(trained.stdout).toMatch(/^test loss \d\S+, off in y by \d\S+ \(root mean square\), on 10 examples$/m);
     expect(result("run.json")).toMatchObject({ testLoss: expect.any(Number), testAccuracy: null });
     const swept = await onCpu("sweep", config, "--vary", "lr=0.01,0.1", "--no-compare");
     expect(swept.stdout).toMatch(/^best: lr \S+, loss \S+, test loss \d\S+$/m);
@@ -167,7 +167,7 @@ describe("data of one's own", () => {
         steps: 2,
       });
     const shuffled = await onCpu("train", "--data", sorted, ...shared);
-    expect(shuffled.stdout).toContain("of 30 examples");
+    expect(shuffled.stdout).toContain("on 30 examples");
     expect(shuffled.stdout).not.toContain("note:");
     expect(result("run.json")).toMatchObject({ config: { data: { shuffle: true, seed: 0 } }, notes: [] });
     const note = "the test set has class z, which no training row has";
@@ -212,7 +212,7 @@ describe("data of one's own", () => {
       writeFileSync(join(letters, `${half}-labels-idx1-ubyte`), Uint8Array.of(0, 0, 8, 1, 0, 0, 0, count, ...labels));
     }
     const { code, stdout } = await onCpu("train", "--data", letters, "--model", "3-2", "--batch", "2", "--steps", "1");
-    expect(stdout).toContain("1 steps of 2 of 6 examples");
+    expect(stdout).toContain("1 steps, 2 of 6 examples each");
     expect(code).toBe(0);
   });
 

@@ -84,7 +84,7 @@ describe("fallline predict", () => {
     expect(found.map(({ values }) => values)).toEqual(sums.map((sum) => [sum]));
     const truth = await fallline(["predict", path("sums"), path("sums.csv"), ...cpu]);
     expect(truth.stdout.split("\n")[0]).toBe("x,sum,y,predicted_sum");
-    expect(truth.stderr).toMatch(/^off in sum by [\d.e-]+ \(root mean square\), of 60 rows\n$/);
+    expect(truth.stderr).toMatch(/^off in sum by [\d.e-]+ \(root mean square\), on 60 rows\n$/);
     expect((await predictions("sums", write("none.csv", "x,y\n"))).predictions).toEqual([]);
     const none = await fallline(["predict", path("sums"), path("none.csv"), ...cpu]);
     expect(none.stdout).toBe("x,y,sum\n");
@@ -116,7 +116,7 @@ describe("fallline predict", () => {
     expect(Math.abs(found[1]!.values![0]! - price(65, 2))).toBeLessThan(2e3);
     // The loss is in deviations of the target.
     expect(testRmse.price).toBeCloseTo(Math.sqrt(testLoss) * dataset.columns.targets[0].deviation, 0);
-    expect(report).toMatch(/test loss [\d.e-]+, off in price by [\d.e+]+ \(root mean square\), of 18 examples/);
+    expect(report).toMatch(/test loss [\d.e-]+, off in price by [\d.e+]+ \(root mean square\), on 18 examples/);
     const known = "town,area,price\nKiel,65,?\nBonn,70,310000\nKiel,66,\n";
     const { score, predictions: three } = await predictions("houses", write("known.csv", known));
     expect(score).toEqual({ rows: 1, rmse: { price: expect.closeTo(Math.abs(three[1]!.values![0]! - 310000), 0) } });
@@ -132,7 +132,7 @@ describe("fallline predict", () => {
     const { predictions: without } = await predictions("bare", write("b2.csv", "0.8,0.9\n-0.9,-0.7\n"));
     expect(without).toEqual(with0);
     const scored = await fallline(["predict", path("bare"), path("b3.csv"), ...cpu]);
-    expect(scored.stderr).toBe("accuracy 100.00 % of 2 rows\n");
+    expect(scored.stderr).toBe("accuracy 100.00 % on 2 rows\n");
     expect(without.map((each) => each.class)).toEqual([0, 1]);
     const table = await fallline(["predict", path("bare"), path("b2.csv"), ...cpu]);
     expect(table.stdout).toMatch(/^0\.8,0\.9,0,.*\n-0\.9,-0\.7,1,.*\n$/);
@@ -211,7 +211,7 @@ describe("fallline predict", () => {
     mkdirSync(path("mixed"));
     copyFileSync(join(path("kinds"), "run.json"), join(path("mixed"), "run.json"));
     copyFileSync(join(path("sums"), "model.safetensors"), join(path("mixed"), "model.safetensors"));
-    expect(await refusal("mixed")).toContain("is not the one of the run in");
+    expect(await refusal("mixed")).toContain("does not belong to the run in");
     const { dataset: _, ...older } = JSON.parse(readFileSync(join(path("kinds"), "run.json"), "utf8"));
     writeFileSync(join(path("mixed"), "run.json"), JSON.stringify(older));
     expect(await refusal("mixed")).toContain("does not say how its data were read");

@@ -107,7 +107,7 @@ describe("fallline train --save-every", () => {
     expect(stderr).not.toContain("fallline:");
     expect(code).toBe(0);
     expect(stdout).toContain(`${newest} cannot be used: safetensors: the data of`);
-    expect(stdout).toMatch(/^goes on from .*checkpoint\.previous\.safetensors, of step [1-9]\d*0$/m);
+    expect(stdout).toMatch(/^continues from .*checkpoint\.previous\.safetensors, at step [1-9]\d*0$/m);
     for (const name of results) expect(readFileSync(join(killed, name)), name).toEqual(readFileSync(join(whole, name)));
     expect(timeless(killed)).toEqual(timeless(whole));
     expect(readdirSync(killed).sort()).toEqual(
@@ -118,7 +118,7 @@ describe("fallline train --save-every", () => {
   it("goes on with more steps, and without keeping what another run's config says", async () => {
     const { code, stdout } = await fallline(["train", "--resume", killed, "--steps", "210"]);
     expect(code).toBe(0);
-    expect(stdout).toContain("of step 200");
+    expect(stdout).toContain("at step 200");
     const { losses } = json(whole);
     expect(json(killed).losses).toHaveLength(210);
     expect(json(killed).losses.slice(0, 200)).toEqual(losses);
@@ -173,7 +173,7 @@ describe("what a run cannot keep", () => {
     expect(stderr).not.toContain("could not be kept");
     expect(small.code).toBe(1);
     expect(small.stderr).toMatch(
-      /^the checkpoint of step 3 could not be kept \(ENOSPC: .*\); there is none before it$/m,
+      /^the checkpoint of step 3 could not be kept \(ENOSPC: .*\); there is no earlier one$/m,
     );
     for (const name of ["run.json", "loss.svg"]) {
       expect(small.stderr).toContain(`fallline: ${join(out, name)} could not be kept: ENOSPC: no space left on device`);

@@ -25,8 +25,8 @@ it("runs as docs/first_hour.md shows it, and is as right on Fisher's irises as h
   const { testAccuracy, dataset } = JSON.parse(readFileSync(join(folder, "iris/run.json"), "utf8"));
   expect(dataset.classNames.toSorted()).toEqual(["setosa", "versicolor", "virginica"]);
   expect(testAccuracy).toBeGreaterThan(0.95);
-  expect(shown).toContain("accuracy 98.00 % of 150 rows");
-  const said = `test accuracy ${(100 * testAccuracy).toFixed(2)} % of 30 examples`;
+  expect(shown).toContain("accuracy 98.00 % on 150 rows");
+  const said = `test accuracy ${(100 * testAccuracy).toFixed(2)} % on 30 examples`;
   expect(readFileSync(join(root, "README.md"), "utf8")).toContain(
     `train --data examples/iris.csv     # Fisher's irises: ${said}`,
   );

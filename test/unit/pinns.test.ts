@@ -284,8 +284,8 @@ describe("a run", () => {
     writeFileSync(file, JSON.stringify(config));
     const { code, stdout } = await fallline(["train", file, "--backend", "cpu", "--out", folder]);
     expect(code).toBe(0);
-    expect(stdout).toContain("pinn 1-8-1 for poisson, 25 parameters, adam, 60 steps of 20 of 20 points, seed 0");
-    expect(stdout).toMatch(/test loss \d\S*, off by \d\S* of the exact solution \(root mean square\), of 101 points/);
+    expect(stdout).toContain("pinn 1-8-1 for poisson, 25 parameters, adam, 60 steps, 20 of 20 points each, seed 0");
+    expect(stdout).toMatch(/test loss \d\S*, off by \d\S* from the exact solution \(root mean square\), on 101 points/);
     const run = JSON.parse(readFileSync(join(folder, "run.json"), "utf8"));
     expect(run.testError).toBeGreaterThan(0);
     expect(run.config.data).toMatchObject({ type: "points", grid: 20, testGrid: 101 });

@@ -40,14 +40,14 @@ describe("status 2", () => {
     [["trian"], "unknown command 'trian' (did you mean train?)"],
     [
       ["train", "--epochs", "3"],
-      "unknown option '--epochs' (did you mean --steps? An epoch is the rows to train on, divided by --batch)",
+      "unknown option '--epochs' (did you mean --steps? An epoch is the number of training rows divided by --batch)",
     ],
     [["train", "--lrr", "1"], "unknown option '--lrr' (did you mean --lr?)"],
     [
       ["train", "--weight-decay", "0.1"],
-      "weightDecay is set in a run config, which fallline train --print-config writes",
+      "set weightDecay in a run config, such as fallline train --print-config writes",
     ],
-    [["sweep", "--momentum", "0.9"], "or try values of it: --vary momentum=…"],
+    [["sweep", "--momentum", "0.9"], "or try several values with --vary momentum=…"],
     [["sweep", "--backend", "cpu", "--vary", "wieghtDecay=0.1..1"], "(did you mean weightDecay?)"],
     [["train", "--rule", "adamv"], "(did you mean adamw?)"],
     [["train", "--optimizer", "momentum"], "(did you mean sgd with momentum?)"],

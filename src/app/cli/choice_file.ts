@@ -38,7 +38,7 @@ function read(path: string, say: (line: string) => void): Map<string, string> {
     text = readFileSync(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") {
-      say(`the choices of kernels in ${path} are not readable and count as none: ${(error as Error).message}`);
+      say(`the kernel choices in ${path} cannot be read and are ignored: ${(error as Error).message}`);
     }
     return new Map();
   }
@@ -46,7 +46,7 @@ function read(path: string, say: (line: string) => void): Map<string, string> {
     const entries = Object.entries(JSON.parse(text) as Record<string, unknown>);
     return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
   } catch (error) {
-    say(`the choices of kernels in ${path} are no JSON and count as none: ${(error as Error).message}`);
+    say(`the kernel choices in ${path} are not JSON and are ignored: ${(error as Error).message}`);
     return new Map();
   }
 }

@@ -25,12 +25,12 @@ interface Loaded extends CurvatureFile {
 export function curvatureCommand(): Command {
   return new Command("curvature")
     .description(
-      "compute recorded curvature, line searches and derivatives (fallline-curvature/1) and compare with what was recorded",
+      "repeat recorded curvature, line searches and derivatives (fallline-curvature/1) and compare the results",
     )
     .argument("<file...>", "files to check")
     .addOption(backendOption("webgpu"))
-    .option("--data <file>", "data set that the cases are about (default: digits.json beside each file)")
-    .option("--json", "print the results as JSON and nothing else")
+    .option("--data <file>", "data set that the cases use (default: digits.json next to each file)")
+    .option("--json", "print only the results, as JSON")
     .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")
     .action(curvature);
 }
@@ -60,7 +60,9 @@ async function withRows(file: CurvatureFile, path: string, data: string | undefi
   if (!file.cases.some(({ needsData }) => needsData)) return { ...file, rows: undefined };
   const beside = join(dirname(path), "digits.json");
   if (data === undefined && !existsSync(beside)) {
-    throw new DataError(`${path}: its cases need a data set; --data must name it, or digits.json lie beside the file`);
+    throw new DataError(
+      `${path}: its cases need a data set; --data must name it, or digits.json must be next to the file`,
+    );
   }
   return { ...file, rows: await readDataFile(data ?? beside) };
 }

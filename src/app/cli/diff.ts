@@ -24,7 +24,7 @@ export function diffCommand(): Command {
     .description("how two runs differ: their configs with every default filled in, and their losses step by step")
     .argument("<a>", "a run's folder, its run.json, or a run config")
     .argument("<b>", "another")
-    .option("--json", "print the differences as JSON and nothing else")
+    .option("--json", "print only the differences, as JSON")
     .option("--svg <file>", "write a chart of both losses")
     .action(diff);
 }
@@ -64,7 +64,7 @@ function* describe(result: {
   if (result.environment.length > 0) yield "made with:";
   yield* result.environment.map(fieldLine);
   if (!result.curves) {
-    yield "losses: not compared, since not both are runs";
+    yield "losses: not compared, since they are not both runs";
     return;
   }
   const { steps, identical, firstDifference, largestDifference, final, minimum, testLoss, testAccuracy, testError } =

@@ -47,7 +47,7 @@ export async function engineOrReference(backend: Backend | undefined, say: (line
     return await openEngine(backend ?? "webgpu");
   } catch (error) {
     if (backend || !(error instanceof DeviceError)) throw error;
-    say(`No WebGPU: training goes on with the CPU reference, several times slower (${error.message})`);
+    say(`No WebGPU: using the CPU reference instead, several times slower (${error.message})`);
     return cpuEngine();
   }
 }

@@ -44,28 +44,32 @@ export function findLrCommand(): Command {
   const [job, ramp] = [labDefaults, rangeDefaults];
   const command = new Command("find-lr")
     .description(
-      "a learning-rate range test: a short run whose rate climbs, and short runs at the rates that its losses speak for",
+      "a learning-rate range test: a short run with a rising rate, then short runs at the most promising rates",
     )
-    .argument("[config]", "a run config, or the run.json of a run; without: a small network on MNIST")
+    .argument("[config]", "a run config, or the run.json of a run; default: a small network on MNIST")
     .option("--model <widths>", widthsOf(job.model))
     .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
-    .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
+    .option("--seed <n>", `seed for the weights and the order of the data (default: ${job.seed})`, number)
     .option("--start <rate>", `first rate (default: ${ramp.start})`, number)
     .option("--end <rate>", `last rate (default: ${ramp.end})`, number)
-    .option("--steps <n>", `steps from the first to the last, and of each short run (default: ${ramp.steps})`, number)
-    .option("--trials <n>", `the most short runs that follow, 0 for none (default: ${standardTrials})`, number)
-    .option("--linear", "climb by the same amount at each step, not by the same factor")
-    .option("--smoothing <share>", `what the smoothed loss keeps at each step (default: ${ramp.smoothing})`, number)
+    .option(
+      "--steps <n>",
+      `steps from the first rate to the last, and of each short run (default: ${ramp.steps})`,
+      number,
+    )
+    .option("--trials <n>", `maximum number of short runs, 0 for none (default: ${standardTrials})`, number)
+    .option("--linear", "raise the rate by equal amounts, not by equal factors")
+    .option("--smoothing <share>", `share of the smoothed loss kept at each step (default: ${ramp.smoothing})`, number)
     .option(
       "--diverge <factor>",
-      `end above this multiple of the best smoothed loss (default: ${ramp.diverge})`,
+      `stop above this multiple of the best smoothed loss (default: ${ramp.diverge})`,
       number,
     )
     .addOption(backendOption());
   return addDataOptions(command)
     .option("--out <folder>", "where to write lr.json and lr.svg", "out")
-    .option("--json", "print lr.json on stdout and nothing else there")
+    .option("--json", "print only lr.json to stdout")
     .action(find);
 }
 

@@ -29,12 +29,12 @@ type Loaded = GradientFile | (TrainingFile & { readonly rows: Dataset });
 export function gradientsCommand(): Command {
   return new Command("gradients")
     .description(
-      "compute recorded gradients and training runs (fallline-gradients/1, fallline-training/1) and compare with what was recorded",
+      "repeat recorded gradients and training runs (fallline-gradients/1, fallline-training/1) and compare the results",
     )
     .argument("<file...>", "files to check")
     .addOption(backendOption("webgpu"))
-    .option("--data <file>", "data set of the training runs (default: the one that their file names, beside it)")
-    .option("--json", "print the results as JSON and nothing else")
+    .option("--data <file>", "data set of the training runs (default: the one named in their file, next to it)")
+    .option("--json", "print only the results, as JSON")
     .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")
     .action(gradients);
 }

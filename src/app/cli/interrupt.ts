@@ -10,7 +10,7 @@ export async function interruptible<T>(message: string, work: (signal: AbortSign
   const interrupt = () => {
     if (stop.signal.aborted) process.exit(130);
     stop.abort();
-    process.stderr.write(`\n${message}; again to quit at once\n`);
+    process.stderr.write(`\n${message}; interrupt again to quit at once\n`);
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const name of signals) process.on(name, interrupt);

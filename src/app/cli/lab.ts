@@ -27,11 +27,9 @@ interface LabOptions {
 /** @param among The available experiments. */
 export function labCommand(among: readonly Experiment[] = experiments): Command {
   const command = new Command("lab")
-    .description(
-      "experiments on what the learning rate does, each with the numbers that it predicts; without a name: the list",
-    )
+    .description("experiments on what the learning rate does, each with its predictions; without a name, lists them")
     .argument("[name]", "the experiment")
-    .addHelpText("after", "\nExit status: 0 all claims hold, 1 a claim fails, 2 for options that are none.")
+    .addHelpText("after", "\nExit status: 0 all claims hold, 1 a claim fails, 2 an option is invalid.")
     // An unknown name is named before the options that came with it.
     .allowUnknownOption()
     .allowExcessArguments()
@@ -58,7 +56,7 @@ function experimentCommand(experiment: Experiment): Command {
   return command
     .addOption(backendOption())
     .option("--out <folder>", `where to write ${experiment.name}.svg and result.json (default: nowhere)`)
-    .option("--json", "print the result as JSON on stdout and nothing else there")
+    .option("--json", "print only the result to stdout, as JSON")
     .action((options: LabOptions) => runAndShow(experiment, options));
 }
 

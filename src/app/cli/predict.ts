@@ -32,19 +32,16 @@ interface PredictOptions {
 
 export function predictCommand(): Command {
   return new Command("predict")
-    .description("what a trained model says of each row of a table: a class with probabilities, or numbers")
-    .argument("<run>", "the folder of a run of fallline train, with run.json and model.safetensors")
+    .description("predict each row of a table with a trained model: a class with probabilities, or numbers")
+    .argument("<run>", "the folder of a fallline train run, with run.json and model.safetensors")
     .argument(
       "<file>",
-      "a .csv or .tsv file with the columns that the model learned from; others are kept; or a fallline-dataset/1 .json file, an IDX file of images, or a folder of IDX files, whose test rows are taken",
+      "a .csv or .tsv file with the model's input columns (others are kept), a fallline-dataset/1 .json file, an IDX file of images, or a folder of IDX files, whose test rows are used",
     )
     .addOption(backendOption())
-    .option("--out <file>", "write into this file what is printed otherwise")
-    .option(
-      "--json",
-      'print {"predictions":[…]}, one for each row, in order; with "score" where the file has the answers',
-    )
-    .addHelpText("after", "\nExit status: 0 all rows are predicted, 1 not, 2 the command is not understood.")
+    .option("--out <file>", "write to this file instead of stdout")
+    .option("--json", 'print {"predictions":[…]}, one per row, in order, with "score" if the file has the answers')
+    .addHelpText("after", "\nExit status: 0 all rows predicted, 1 a failure, 2 the command line is invalid.")
     .action(predictTable);
 }
 
@@ -107,8 +104,8 @@ function scoreOf(
 
 /** The error of each column, or the share of correct classes, and the number of rows. */
 function scorePhrase({ rows, accuracy, rmse }: Score): string {
-  const of = `of ${rows.toLocaleString("en")} ${rows === 1 ? "row" : "rows"}`;
-  return rmse ? `${rmsePhrase(rmse)}, ${of}` : `accuracy ${(100 * accuracy!).toFixed(2)} % ${of}`;
+  const on = `on ${rows.toLocaleString("en")} ${rows === 1 ? "row" : "rows"}`;
+  return rmse ? `${rmsePhrase(rmse)}, ${on}` : `accuracy ${(100 * accuracy!).toFixed(2)} % ${on}`;
 }
 
 /** Rows to predict, and the table that they are in; an empty one for a file that is not a table. */
@@ -132,7 +129,7 @@ async function readRows(path: string, { columns, features }: RunDataset, delimit
   const numbers = isDataset(inputs) ? inputs.count * features : inputs.length;
   const count = numbers / features;
   if (!Number.isInteger(count)) {
-    throw new DataError(`${name} has ${numbers} numbers, which are no rows of ${features}, as the model takes them`);
+    throw new DataError(`${name} has ${numbers} numbers; it must have a multiple of ${features}, the model's inputs`);
   }
   const rows = Array.from({ length: count }, () => []);
   return { table: { names: [], rows, answers: { label: undefined, targets: undefined } }, inputs };
@@ -173,7 +170,7 @@ async function readTrained(folder: string): Promise<Trained> {
   }
   const run = await readJson(files.run);
   if (!isOptions(run) || !isOptions(run.config)) {
-    throw new DataError(`${files.run} is no run; it must be what fallline train wrote`);
+    throw new DataError(`${files.run} is not a run; it must be what fallline train wrote`);
   }
   const { config, dataset, files: digests } = run;
   if (!isOptions(config.model)) {
@@ -182,12 +179,12 @@ async function readTrained(folder: string): Promise<Trained> {
   }
   if (dataset === undefined) {
     throw new DataError(
-      `${files.run} does not say how its data were read, as earlier versions did not; train it again`,
+      `${files.run} does not say how its data were read (an earlier version wrote it); train it again`,
     );
   }
   const bytes = new Uint8Array(readFileSync(files.model));
   if (isOptions(digests) && digests["model.safetensors"] !== digest(bytes)) {
-    throw new DataError(`${files.model} is not the one of the run in ${files.run}; train it again`);
+    throw new DataError(`${files.model} does not belong to the run in ${files.run}; train it again`);
   }
   try {
     const { tensors } = decodeSafetensors(bytes);

@@ -19,12 +19,9 @@ import { spelt, usageError } from "./usage.ts";
 /** The command line with every command. */
 export function fallline(): Command {
   return new Command("fallline")
-    .description("An optimizer engine on WebGPU, held against a CPU reference, PyTorch and Optax")
+    .description("An optimizer engine on WebGPU, checked against a CPU reference, PyTorch and Optax")
     .version(version)
-    .addHelpText(
-      "after",
-      "\nExit status: 0 done, 1 a run failed, 2 the command line or a run config is not understood.",
-    )
+    .addHelpText("after", "\nExit status: 0 success, 1 a run failed, 2 the command line or a run config is invalid.")
     .addCommand(trainCommand())
     .addCommand(predictCommand())
     .addCommand(sweepCommand())

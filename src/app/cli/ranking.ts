@@ -61,5 +61,5 @@ function statePhrase({ verdict, losses, stopped }: Ranked, steps: number): strin
 export function rankingLine(entrants: readonly Ranked[], done: string): string {
   const running = entrants.filter(({ stopped }) => stopped === null).length;
   const best = Math.min(...entrants.map(({ score }) => score));
-  return `${done}: ${running} of ${entrants.length} runs go on, lowest loss ${Number.isFinite(best) ? best.toPrecision(4) : "-"}`;
+  return `${done}: ${running} of ${entrants.length} runs left, lowest loss ${Number.isFinite(best) ? best.toPrecision(4) : "-"}`;
 }

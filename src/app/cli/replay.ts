@@ -12,10 +12,12 @@ interface ReplayOptions {
 
 export function replayCommand(): Command {
   return new Command("replay")
-    .description("run recorded gradients (fallline-replay/1 files) and compare the parameters with the recorded ones")
+    .description(
+      "replay recorded gradients (fallline-replay/1 files) and compare the parameters with the recorded ones",
+    )
     .argument("<file...>", "files to replay")
     .addOption(backendOption("webgpu"))
-    .option("--json", "print the results as JSON and nothing else")
+    .option("--json", "print only the results, as JSON")
     .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")
     .action(replay);
 }
@@ -36,7 +38,7 @@ async function replay(paths: string[], options: ReplayOptions): Promise<void> {
     }
   }
   conclude(engine, results, options.json);
-  if (!options.json) console.log("ratio: max abs over the error that the source itself makes in float32");
+  if (!options.json) console.log("ratio: max abs over the source's own error in float32");
 }
 
 function row({ id, maxAbs, maxRel, ratio, ok, error }: ReplayResult): string {

@@ -239,7 +239,7 @@ export class Results {
   #makeStage(): void {
     if (existsSync(join(this.#stage, "new"))) return;
     this.restore();
-    for (const name of this.#staged) this.#failures.set(name, new Error("its folder was removed on the way"));
+    for (const name of this.#staged) this.#failures.set(name, new Error("its folder was removed meanwhile"));
     this.#staged.clear();
     mkdirSync(this.#stage);
     this.#isMade = true;

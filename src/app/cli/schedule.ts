@@ -48,13 +48,13 @@ interface Given {
 export function scheduleCommand(): Command {
   return new Command("schedule")
     .description("print, plot or chart the values of a schedule, step by step")
-    .argument("<config>", "its config as JSON, or a file of it; of a run's file (run.json) the learning rate's")
-    .option("--steps <n>", "how many steps (default: as many as there are metrics, or as the run has)", number)
+    .argument("<config>", "a schedule as JSON, or a file with one; from a run.json, its learning rate's")
+    .option("--steps <n>", "how many steps (default: as many as the metrics or the run have)", number)
     .option(
       "--metrics <file>",
-      "JSON array of numbers that a plateau or a curvature observes, one before each value; in a run one after each metric.every steps",
+      "JSON array of the numbers that a plateau or curvature schedule observes: one before each value, in a run one every metric.every steps",
     )
-    .option("--json", 'print {"values":[…]} on stdout and nothing else there')
+    .option("--json", 'print only {"values":[…]} to stdout')
     .option("--svg <file>", "write a chart instead of plotting in the terminal")
     .action(runSchedule);
 }

@@ -47,21 +47,21 @@ export function searchCommand(): Command {
   const job = labDefaults;
   const command = new Command("search")
     .description("find a rule, a schedule and a rate within a budget of steps, and write them as a run config")
-    .argument("[config]", "a run config, or the run.json of a run; default: a small job on MNIST")
-    .option("--rules <names>", `rules to try, joined by commas (default: ${searchedRules.join(",")})`)
+    .argument("[config]", "a run config, or the run.json of a run; default: a small network on MNIST")
+    .option("--rules <names>", `rules to try, separated by commas (default: ${searchedRules.join(",")})`)
     .option(
       "--schedules <names>",
-      `courses of the rate to try: ${scheduleShapeNames.join(", ")} (default: ${searchedShapes.join(",")})`,
+      `schedules to try: ${scheduleShapeNames.join(", ")} (default: ${searchedShapes.join(",")})`,
     )
-    .option("--budget <steps>", "steps of all runs together (default: 7 times those of a run)", number)
+    .option("--budget <steps>", "total steps of all runs (default: 7 times those of one run)", number)
     .option("--model <widths>", widthsOf(job.model))
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
-    .option("--steps <n>", `steps of a whole run (default: ${jobDefaults.steps})`, number)
-    .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
+    .option("--steps <n>", `steps of a full run (default: ${jobDefaults.steps})`, number)
+    .option("--seed <n>", `seed for the weights and the order of the data (default: ${job.seed})`, number)
     .addOption(backendOption());
   return addDataOptions(command)
     .option("--out <folder>", "where to write search.json, search.svg and best.json, the run config found", "out")
-    .option("--json", "print search.json on stdout and nothing else there")
+    .option("--json", "print only search.json to stdout")
     .action(runSearch);
 }
 
@@ -149,9 +149,9 @@ function writeResults(results: Results, result: SearchResult): object {
 
 function* closing(result: SearchResult, wrote: readonly string[], out: string, seconds: number): Generator<string> {
   const { candidates, bestIndex, steps, budget, interrupted, best } = result;
-  if (interrupted) yield "stopped on request; the table is as far as it came";
-  if (bestIndex === null && interrupted) yield "no best: not every candidate had come as far";
-  else if (bestIndex === null) yield "every candidate diverged: give a config with lower rates, or other rules";
+  if (interrupted) yield "stopped on request; the table shows how far it got";
+  if (bestIndex === null && interrupted) yield "no best: not every candidate had got as far";
+  else if (bestIndex === null) yield "every candidate diverged: try a config with lower rates, or other rules";
   else {
     const found = candidates[bestIndex]!;
     const tested = found.evaluation ? `, ${testPhrase(found.evaluation)}` : "";

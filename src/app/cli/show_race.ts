@@ -33,7 +33,7 @@ export function showRace<T>(
     testing = true;
     bars.update(rows);
   };
-  return interruptible("stopping after the steps under way", async (signal) => {
+  return interruptible("stopping after the current steps", async (signal) => {
     const result = await race({ signal, table, onTest }).finally(() => {
       table.stop();
       bars.stop();

@@ -55,27 +55,27 @@ const files = { sweep: "sweep.json", chart: "sweep.svg", best: "best.json" } as 
 export function sweepCommand(): Command {
   const job = labDefaults;
   const command = new Command("sweep")
-    .description("train one run with many rates (or any hypers) side by side, and stop the hopeless on the way")
-    .argument("[config]", "a run config, or the run.json of a run; default: a small job on MNIST")
+    .description("train one run at many rates (or any hypers) side by side, stopping hopeless ones early")
+    .argument("[config]", "a run config, or the run.json of a run; default: a small network on MNIST")
     .option(
       "--vary <hyper=values>",
-      "what to try: lr=1e-4..1 (a span, by equal factors) or momentum=0,0.9 (a list); may be given again, for every combination (default: lr around the one that suits the rule)",
+      "values to try: lr=1e-4..1 (a span, in equal factors) or momentum=0,0.9 (a list); repeat it to try every combination (default: lr around the rule's usual one)",
       (word, before: readonly string[]) => [...before, word],
       [],
     )
-    .option("--count <n>", "values of a span, or with --random runs in all", number, 16)
-    .option("--random", "draw at random, from spans by their logarithm, instead of every combination")
-    .option("--no-halving", "run every one to its end")
-    .option("--no-compare", "do not train the best once more alone, which shows what side by side saves")
+    .option("--count <n>", "values per span, or with --random the number of runs", number, 16)
+    .option("--random", "draw values at random, log-uniformly from spans, instead of every combination")
+    .option("--no-halving", "train every run to the end")
+    .option("--no-compare", "skip training the best again alone, which shows the time saved")
     .option("--model <widths>", widthsOf(job.model))
     .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
     .option("--steps <n>", `training steps (default: ${jobDefaults.steps})`, number)
-    .option("--seed <n>", `seed of the weights, of the data's order and of --random (default: ${job.seed})`, number)
+    .option("--seed <n>", `seed for the weights, the order of the data and --random (default: ${job.seed})`, number)
     .addOption(backendOption());
   return addDataOptions(command)
     .option("--out <folder>", "where to write sweep.json, sweep.svg and best.json, the best run as a config", "out")
-    .option("--json", "print sweep.json on stdout and nothing else there")
+    .option("--json", "print only sweep.json to stdout")
     .action(runSweep);
 }
 
@@ -210,7 +210,7 @@ function plotOfBest(entrants: readonly Entrant[], words: (entrant: Entrant) => s
     points: smooth(entrant.losses).map((loss, i) => [i + 1, loss] as const),
   }));
   const logY = series.every(({ points }) => points.every(([, loss]) => !(loss <= 0)));
-  const title = `smoothed loss of the ${best.length} that came furthest${logY ? " (log)" : ""}`;
+  const title = `smoothed loss of the ${best.length} longest runs${logY ? " (log)" : ""}`;
   return terminalPlot(series, { title, xLabel: "step", logY });
 }
 
@@ -223,7 +223,7 @@ async function timeAlone(
 ): Promise<{ readonly seconds: number; readonly losses: readonly number[] } | null> {
   const from = performance.now();
   const bars = new Bars();
-  bars.start("the best, alone", config.steps, "steps");
+  bars.start("the best alone", config.steps, "steps");
   try {
     // Tests along the way are left out of the timing.
     const alone = { ...config, metric: null, stop: null };
@@ -267,7 +267,7 @@ function* closing(
   },
 ): Generator<string> {
   const { trials, best } = result;
-  if (result.interrupted) yield "stopped on request; the table is as far as it came";
+  if (result.interrupted) yield "stopped on request; the table shows how far it got";
   if (best === null) yield "every run diverged: try lower rates";
   else {
     const { trial, finalLoss, evaluation } = trials[best]!;
@@ -276,7 +276,7 @@ function* closing(
   }
   if (cost.share !== undefined && alone && best !== null) {
     const same = trials[best]!.losses.every((loss, i) => Object.is(loss, alone.losses[i] ?? null));
-    yield `${cost.seconds.toFixed(1)} s, where ${trials.length} separate runs would take ${trials.length} × ${cost.aloneSeconds?.toFixed(1)} s: ${cost.share.toFixed(2)} of it; alone the best has ${same ? "the same losses to the bit" : "other losses"}`;
+    yield `${cost.seconds.toFixed(1)} s, ${cost.share.toFixed(2)} of the ${trials.length} × ${cost.aloneSeconds?.toFixed(1)} s that separate runs would take; alone, the best has ${same ? "the same losses to the bit" : "different losses"}`;
   } else yield `${cost.seconds.toFixed(1)} s`;
   if (wrote.length > 0) yield `wrote ${wrote.join(", ")}`;
   if (wrote.includes(join(out, files.best))) yield `train the best: npx fallline train ${join(out, files.best)}`;

@@ -68,33 +68,33 @@ const paritySteps = 5;
 export function trainCommand(): Command {
   const job = jobDefaults;
   const command = new Command("train")
-    .description("train a model on MNIST or your own data; without arguments: the main job")
+    .description("train a model; by default a million-parameter network on MNIST")
     .argument("[config]", "a run config, or the run.json of a run to repeat")
     .option("--model <widths>", widthsOf(job.model))
     .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
     .option(
       "--lr <rate>",
-      `highest learning rate, after the warm-up (default: one that suits the rule, ${job.lr} for ${job.rule})`,
+      `peak learning rate, after the warm-up (default: depends on the rule, ${job.lr} for ${job.rule})`,
       number,
     )
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
     .option("--steps <n>", `training steps (default: ${job.steps})`, number)
-    .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
+    .option("--seed <n>", `seed for the weights and the order of the data (default: ${job.seed})`, number)
     .option(
       "--handover <when>",
-      "go on with L-BFGS over all rows: after so many steps, or at a plateau of the loss, or at noise in the gradients",
+      'switch to L-BFGS over all rows: after this many steps, at a "plateau" of the loss or at "noise" in the gradients',
     )
-    .option("--curvature <n>", "measure the largest curvature of the loss every so many steps", number)
+    .option("--curvature <n>", "measure the largest curvature of the loss every n steps", number)
     .addOption(backendOption());
   return addDataOptions(command)
     .option("--out <folder>", "where to write run.json, loss.svg and model.safetensors", "out")
-    .option("--save-every <n>", "keep a checkpoint in the folder every so many steps, for --resume", number)
+    .option("--save-every <n>", "keep a checkpoint in the folder every n steps, for --resume", number)
     .option(
       "--resume <folder>",
-      "go on with the run of this folder from its checkpoint, to the bit; --steps may be more",
+      "resume the run in this folder from its checkpoint, exact to the bit; --steps may be higher",
     )
-    .option("--json", "print run.json on stdout and nothing else there")
-    .option("--print-config", "print the run config with every default filled in, and train nothing")
+    .option("--json", "print only run.json to stdout")
+    .option("--print-config", "print the run config with every default filled in, without training")
     .action(runTraining);
 }
 
@@ -104,7 +104,9 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
   const started = performance.now();
   const folder = resume ?? out;
   if (resume !== undefined && command.getOptionValueSource("out") !== "default" && resolve(out) !== resolve(resume)) {
-    throw new OptionError(`out is ${show(out)}; with --resume it must be left out, since the run goes on in ${resume}`);
+    throw new OptionError(
+      `out is ${show(out)}; with --resume it must be left out, since the run continues in ${resume}`,
+    );
   }
   const every = saveEvery === undefined ? undefined : readNumber("save-every", saveEvery, { min: 1, integer: true });
   const checkpoints = new Checkpoints(folder);
@@ -197,7 +199,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
     best = point;
     bestDigest = { [bestFile]: digest(point.checkpoint) };
     if (results.write(bestFile, point.checkpoint)) results.show(bestFile, bestSoFarFile);
-    else sayBetween(`the best parameters, of step ${point.step}, could not be written yet; that is tried again later`);
+    else sayBetween(`the best parameters, from step ${point.step}, could not be written yet; this is retried later`);
   };
   if (found?.state.best && found.state.bestOptimizer) {
     keepBest({ ...found.state.best, checkpoint: found.state.bestOptimizer });
@@ -216,7 +218,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       return true;
     } catch (error) {
       if (!isFileError(error)) throw error;
-      const last = keptStep > 0 ? `the last one is of step ${keptStep}` : "there is none before it";
+      const last = keptStep > 0 ? `the last one is from step ${keptStep}` : "there is no earlier one";
       sayBetween(`the checkpoint of step ${checkpoint.step} could not be kept (${error.message}); ${last}`);
       return false;
     }
@@ -227,7 +229,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   };
   const recover = async (error: DeviceError) => {
     bars.stop();
-    sayBetween(`${error.message}; the run goes on from step ${latest?.step ?? before} on a new device`);
+    sayBetween(`${error.message}; the run continues from step ${latest?.step ?? before} on a new device`);
     current = webgpuEngine(await openDevice());
     startBar(latest?.step ?? before);
     return current;
@@ -327,11 +329,11 @@ async function trainInto(results: Results, training: Training): Promise<void> {
     if (json) console.log(JSON.stringify(written));
   };
   try {
-    await interruptible("stopping after the steps under way", work);
+    await interruptible("stopping after the current steps", work);
   } catch (error) {
     // A run that fails now may be resumed later.
     if (latest && (keepsCheckpoints ? keptStep > 0 : putCheckpoint(latest))) {
-      say(`${checkpoints.path} is of step ${keptStep}; to go on: npx fallline train --resume ${results.folder}`);
+      say(`${checkpoints.path} is from step ${keptStep}; to continue: npx fallline train --resume ${results.folder}`);
     }
     throw error;
   } finally {
@@ -347,8 +349,8 @@ function ruleSteps({ handover }: CompleteRunConfig): number {
 
 function* resumePhrases({ path, state, damaged }: Found, engine: Engine): Generator<string> {
   yield* damaged;
-  yield `goes on from ${path}, of step ${state.step}`;
-  if (state.backend !== engine.backend) yield `note: until then it ran on ${state.backend}, so roundings differ`;
+  yield `continues from ${path}, at step ${state.step}`;
+  if (state.backend !== engine.backend) yield `note: it ran on ${state.backend} until then, so rounding differs`;
 }
 
 /**
@@ -400,21 +402,21 @@ function describe(config: CompleteRunConfig, images: number | undefined): string
   const sizeAt = batchSizes(config);
   const [first, last] = [sizeAt(0), sizeAt(steps - 1)];
   const batch = first === last ? `${first}` : `${first} to ${last}`;
-  const rows = images === undefined ? "" : ` of ${batch} of ${images.toLocaleString("en")} ${examples(config)}`;
+  const rows = images === undefined ? "" : `, ${batch} of ${images.toLocaleString("en")} ${examples(config)} each`;
   return `${program.title}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps${rows}, seed ${seed}`;
 }
 
 /** The result of a test: the accuracy, or the loss where there is none, with the error where that is known. */
 export function testPhrase({ loss, accuracy, error }: KnownEvaluation): string {
   if (accuracy !== null) return `test accuracy ${(100 * accuracy).toFixed(2)} %`;
-  const off = error === null ? "" : `, off by ${error.toExponential(2)} of the exact solution (root mean square),`;
+  const off = error === null ? "" : `, off by ${error.toExponential(2)} from the exact solution (root mean square),`;
   return `test loss ${loss.toPrecision(5)}${off}`;
 }
 
 /** A sharpness in one line. */
 export function curvaturePhrase({ step, sharpness, bound, product, fraction }: CurvaturePoint): string {
   const from = fraction === null ? "" : `, ${(100 * fraction).toFixed(1)} % of the edge of stability`;
-  return `step ${step}: sharpness ${short(sharpness)} ± ${short(bound)}, times lr ${short(product)}${from}`;
+  return `step ${step}: sharpness ${short(sharpness)} ± ${short(bound)}, × lr = ${short(product)}${from}`;
 }
 
 const brokenRemedy = 'try a lower learning rate ("watch": true in a run config says more)';
@@ -455,8 +457,7 @@ function* closing(
   if (divergedAt !== null) {
     yield `diverged at step ${divergedAt}, the first whose loss was not finite; ${brokenRemedy}`;
   } else if (reason === "diverged") yield `diverged: the test loss is not finite; ${brokenRemedy}`;
-  if (run.handedOverAt !== null)
-    yield `after step ${run.handedOverAt} the steps were iterations of L-BFGS over all rows`;
+  if (run.handedOverAt !== null) yield `L-BFGS over all rows took over after step ${run.handedOverAt}`;
   else if (config.handover) yield "the run never handed over to L-BFGS";
   if (best) {
     const restored = config.stop?.restoreBest ? ", whose parameters were restored" : "";
@@ -466,7 +467,7 @@ function* closing(
     const tested = testedPhrase(run.role);
     const { testLoss: loss, testAccuracy: accuracy, testError: error } = run;
     const off = run.testRmse ? `, ${rmsePhrase(run.testRmse)},` : "";
-    yield `${testPhrase({ loss, accuracy, error })}${off} of ${images.toLocaleString("en")} ${examples(config)}${tested ? `, ${tested}` : ""}`;
+    yield `${testPhrase({ loss, accuracy, error })}${off} on ${images.toLocaleString("en")} ${examples(config)}${tested ? `, ${tested}` : ""}`;
   }
   if (run.curvature.length > 0) {
     const gradients = run.curvature.reduce((sum, point) => sum + point.gradients, 0);

@@ -36,30 +36,27 @@ interface TuneCommandOptions {
 export function tuneCommand(): Command {
   return new Command("tune")
     .description(
-      "measure which kernels multiply the matrices of a model and update parameters fastest here; training then runs them",
+      "measure which kernels are fastest here for a model's matrix products and updates; training then uses them",
     )
-    .option("--model <widths>", "widths of the layers", jobDefaults.model)
+    .option("--model <widths>", "layer widths", jobDefaults.model)
     .option("--batch <n>", "examples per step", number, 128)
     .option(
       "--seconds <n>",
-      "time for measuring the products, and as much for the update; what is left is measured the next time",
+      "time to measure the products, and as much again for the update; the next run measures what is left",
       number,
       2,
     )
-    .option("--again", "measure again what was measured before")
+    .option("--again", "repeat earlier measurements")
     .option(
       "--pin <variant>",
-      `run one from now on and measure nothing of the other kind; for all products: ${variantNames.join(", ")}; for updates: ${shapeNames.join(", ")}`,
+      `always use this one, and leave the other kind alone; for all products: ${variantNames.join(", ")}; for updates: ${shapeNames.join(", ")}`,
     )
-    .option("--clear", "forget what was measured and pinned")
+    .option("--clear", "forget all measurements and pins")
     .option(
       "--json",
-      'print {"adapter","cache","products":[…],"update":{…}} on stdout and nothing else there; with --pin only the kind that was pinned',
+      'print only {"adapter","cache","products":[…],"update":{…}} to stdout; with --pin, only the pinned kind',
     )
-    .addHelpText(
-      "after",
-      "\nVariants that begin with f16 round the operands to float16; they run only where they are pinned.",
-    )
+    .addHelpText("after", "\nVariants that begin with f16 round the operands to float16; they run only when pinned.")
     .action(runTune);
 }
 
@@ -125,7 +122,7 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
   if (update) {
     console.log(updateTable(update));
     if (update.left.length > 0) {
-      console.log(`${seconds} s are too few to compare the update's shapes; give more with --seconds`);
+      console.log(`${seconds} s is too little to compare the update's shapes; allow more with --seconds`);
     }
   }
   console.log(`${choices(device).length} choices are kept in ${choicesPath()}`);
@@ -143,7 +140,7 @@ function sayProducts(device: GPUDevice, products: readonly Tuned[]): void {
     );
   }
   const left = products.reduce((sum, product) => sum + product.left.length, 0);
-  if (left > 0) console.log(`${left} measurements are left; the next run goes on with them`);
+  if (left > 0) console.log(`${left} measurements are left; the next run continues with them`);
   for (const variant of variants) {
     const reason = whyNot(device, variant);
     if (reason) console.log(`${variant.name} does not run here: ${reason}`);

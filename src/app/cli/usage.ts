@@ -11,8 +11,8 @@ const optionPattern = /^--([a-z][\w-]{0,39})(=.*)?$/is;
 
 /** Options of other programs that no command has, by folded word. */
 const elsewhere: Readonly<Record<string, string>> = {
-  epochs: "did you mean --steps? An epoch is the rows to train on, divided by --batch",
-  epoch: "did you mean --steps? An epoch is the rows to train on, divided by --batch",
+  epochs: "did you mean --steps? An epoch is the number of training rows divided by --batch",
+  epoch: "did you mean --steps? An epoch is the number of training rows divided by --batch",
 };
 
 /** Arguments with every option in its command's spelling: `--Learning_Rate=1` as `--lr=1`. */
@@ -48,8 +48,9 @@ function answer(name: string, command: Command): string {
   if (said !== undefined) return ` (${said})`;
   const inConfig = configWords().find((each) => folded(each) === folded(name));
   if (inConfig !== undefined) {
-    const vary = command.name() === "sweep" && isHyper(inConfig) ? `, or try values of it: --vary ${inConfig}=…` : "";
-    return `; ${inConfig} is set in a run config, which fallline train --print-config writes${vary}`;
+    const vary =
+      command.name() === "sweep" && isHyper(inConfig) ? `, or try several values with --vary ${inConfig}=…` : "";
+    return `; set ${inConfig} in a run config, such as fallline train --print-config writes${vary}`;
   }
   const near = nearest(name, optionsOf(command));
   return near === undefined ? "; --help lists the options" : ` (did you mean --${near}?)`;
