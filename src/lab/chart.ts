@@ -242,8 +242,8 @@ export function sweepChart({
   const [width, room] = [900, Math.min(320, 40 + 7 * Math.max(0, ...listed.map((index) => names[index]!.length)))];
   const said = [
     ...(best === null ? [] : [`best: ${names[best]} (black)`]),
-    ...(runs.some(({ stopped }) => stopped !== null) ? ["thin lines were stopped"] : []),
-    ...(listed.length < runs.length ? [`the ${listed.length} that came furthest are named`] : []),
+    ...(runs.some(({ stopped }) => stopped !== null) ? ["thin lines: stopped runs"] : []),
+    ...(listed.length < runs.length ? [`only the ${listed.length} longest runs are named`] : []),
   ];
   const last = Math.max(1, runs.length - 1);
   return {

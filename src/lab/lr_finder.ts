@@ -480,6 +480,6 @@ function* notesOn({ config }: Optimizer): Generator<string> {
     yield `${rule.name} finds its own rate and multiplies it by lr, which should stay at about ${usualRate(rule)} unless you have a reason`;
   }
   if (config.groups?.some(({ lrScale = 1 }) => lrScale !== 1)) {
-    yield "the rates are the optimizer's; groups multiplied them by their lrScale";
+    yield "the rates are the optimizer's; groups multiply them by their lrScale";
   }
 }

@@ -42,8 +42,8 @@ export function testedPhrase(role: Role): string | null {
 
 /** The error of predictions by column, in one clause. */
 export function rmsePhrase(rmse: Readonly<Record<string, number>>): string {
-  const each = Object.entries(rmse).map(([name, value]) => `${name} by ${short(value)}`);
-  return `off in ${each.join(", ")} (root mean square)`;
+  const each = Object.entries(rmse).map(([name, value]) => `${short(value)} in ${name}`);
+  return `RMSE ${each.join(", ")}`;
 }
 
 /** How a range test ended and at which rate, in one clause. */

@@ -163,7 +163,7 @@ function fall(points: readonly RangePoint[], { smooth, lowest, first, noise }: T
   }
   let at = lowest;
   while (at >= 0 && smooth[at]! <= first - fallShare * whole) at--;
-  if (at < 0) return { lr: null, reason: "the loss had fallen at the first rate: lower start" };
+  if (at < 0) return { lr: null, reason: "the loss had already fallen at the first rate: lower start" };
   return {
     lr: fallFactor * points[Math.min(at + 1, lowest)]!.lr,
     reason: "twice the rate at which the loss has made four fifths of its fall",
@@ -177,13 +177,13 @@ function refusal(
   { head, lowest, ended }: { readonly head: number; readonly lowest: number; readonly ended: RangeEnd },
 ): string | undefined {
   if (curve.length < fewest) {
-    return `too few points: ${points.length} were measured and, without the first ${head} and the last ${tail}, ${curve.length} are left; it takes ${fewest}`;
+    return `too few points: ${points.length} were measured; without the first ${head} and the last ${tail}, ${curve.length} are left; it takes ${fewest}`;
   }
   const first = curve[0]!.smooth;
   const fall = first - curve[lowest]!.smooth;
   if (!(fall > slightest * Math.abs(first))) {
     if (ended === "aborted") return "the test was stopped before the loss fell";
-    return `the loss never fell by more than ${100 * slightest} %, whatever the rate: look at the model, its gradients and the ramp`;
+    return `the loss never fell by more than ${100 * slightest} % at any rate: check the model, its gradients and the ramp`;
   }
   if (head + lowest < fewest) {
     return `too few points before the loss was lowest: ${head + lowest}; it takes ${fewest}: lower start or take more steps`;
@@ -207,7 +207,7 @@ function steepest(curve: readonly RangePoint[]): Suggestion {
     const slope = (next.smooth - here.smooth) / Math.log(next.lr / here.lr);
     if (slope < best) [best, at] = [slope, i];
   }
-  if (at < 0) return { lr: null, reason: "the smoothed loss falls nowhere" };
+  if (at < 0) return { lr: null, reason: "the smoothed loss never falls" };
   return { lr: curve[at]!.lr, reason: "where the smoothed loss falls most steeply" };
 }
 
@@ -233,7 +233,7 @@ function slide(curve: readonly RangePoint[]): Suggestion {
   const slopes = curve.map((_, i) => slopeAt(curve, i));
   let left = curve.length - 1 - slideInterval;
   if (left < 0) {
-    return { lr: null, reason: `too few points: it takes ${slideInterval + 1}, and there are ${curve.length}` };
+    return { lr: null, reason: `too few points: ${curve.length}; it takes ${slideInterval + 1}` };
   }
   let found = left;
   while (left >= 0 && Math.abs(slopes[left + slideInterval]! - slopes[left]!) > slideThreshold) {
@@ -241,7 +241,7 @@ function slide(curve: readonly RangePoint[]): Suggestion {
     left--;
   }
   if (left < 0) {
-    return { lr: null, reason: `its interval found no two slopes within ${slideThreshold} of each other` };
+    return { lr: null, reason: `no interval has slopes within ${slideThreshold} of each other at its ends` };
   }
   return {
     lr: curve[found]!.lr,

@@ -228,7 +228,7 @@ async function distance(
 }
 
 const isTwin: Law = {
-  name: "the GPU is the twin after 1 step and after many, in two groups",
+  name: "the GPU matches the twin after 1 step and after many, in two groups",
   only: "webgpu",
   async check(subject) {
     // The large tensor is slow on the twin: few steps, and only if nothing but the rate is away from its default.
@@ -269,7 +269,7 @@ function everyModifier(rule: Rule, tensors: Tensors): Record<string, unknown> {
 }
 
 const isTwinInside: Law = {
-  name: "the GPU is the twin with every modifier: clipping, caution, averages, accumulation …",
+  name: "the GPU matches the twin with every modifier: clipping, caution, averages, accumulation …",
   only: "webgpu",
   async check(subject) {
     const tensors = problemTensors(subject.rule);
@@ -332,7 +332,7 @@ const groupsDoNotLeak: Law = {
       const what = `a group with ${show(other)} beside one without`;
       return (
         difference(one(a), one((await alone.read()).a), `${what} changes that one`) ??
-        difference(one(c), one(a), `${what} changes the one behind it`) ??
+        difference(one(c), one(a), `${what} changes the one after it`) ??
         difference(one(b), one((await changed.read()).b), `${what} is not what it is alone`)
       );
     });
@@ -340,7 +340,7 @@ const groupsDoNotLeak: Law = {
 };
 
 const replicasDoNotLeak: Law = {
-  name: "a replica is the same run alone, to the bit",
+  name: "a replica equals the same run alone, to the bit",
   async check(subject) {
     const { rule, options, engine } = subject;
     const tensors = problemTensors(rule);
@@ -375,7 +375,7 @@ const replicasDoNotLeak: Law = {
 };
 
 const zerosStayZeros: Law = {
-  name: "zeros stay zeros, and padding does",
+  name: "zeros stay zeros, padding included",
   async check(subject) {
     const { rule, engine, device } = subject;
     const tensors = [
@@ -434,7 +434,7 @@ const skipsChangeNothing: Law = {
 };
 
 const keepsNotANumber: Law = {
-  name: "what a gradient that is not finite makes NaN is NaN on the GPU and by the twin",
+  name: "a gradient that is not finite makes the same NaNs on the GPU and in the twin",
   only: "webgpu",
   async check(subject) {
     const tensors = problemTensors(subject.rule);
@@ -470,7 +470,7 @@ const keepsNotANumber: Law = {
 };
 
 const fades: Law = {
-  name: "where a gradient stops the GPU stays the twin, and slots that signs are taken of fade to 0",
+  name: "when gradients stop, the GPU still matches the twin, and slots whose sign is used fade to 0",
   only: "webgpu",
   async check(subject) {
     const { rule, engine } = subject;
@@ -497,7 +497,7 @@ const fades: Law = {
 };
 
 const resumes: Law = {
-  name: "saved, loaded and continued it is the same to the bit",
+  name: "saved, loaded and continued, a run is the same to the bit",
   async check(subject) {
     const { rule, engine } = subject;
     const tensors = problemTensors(rule);
@@ -557,7 +557,7 @@ const converges: Law = {
       }
     }
     if (!(parabola < 0.02)) return `at its best rate it ends ${parabola} from the minimum of a parabola`;
-    if (!(rosenbrock < 1)) return `at its best rate it takes Rosenbrock from 4 to ${rosenbrock} only`;
+    if (!(rosenbrock < 1)) return `at its best rate it takes Rosenbrock from 4 only to ${rosenbrock}`;
     return undefined;
   },
 };

@@ -109,10 +109,10 @@ export async function verifyObjective(
   });
   if (!compiles || !findings) return results;
   const found = findings;
-  await report("webgpu", "it asks for what there is", async () => found.stray);
+  await report("webgpu", "it reads only what exists", async () => found.stray);
   await report("webgpu", isSlope, async () => differs(subject, "webgpu", (row, nth) => found.at(row, nth)));
-  if (bound.loss) await report("webgpu", "the GPU is the twin", async () => twinDiffers(subject, found));
-  await report("webgpu", "a batch has the weighted mean of its rows", () => isMean(device, subject, found, random));
+  if (bound.loss) await report("webgpu", "the GPU matches the twin", async () => twinDiffers(subject, found));
+  await report("webgpu", "a batch gives the weighted mean of its rows", () => isMean(device, subject, found, random));
   await report("webgpu", "replicas do not leak into each other", () => replicasLeak(device, subject, random));
   return results;
 }

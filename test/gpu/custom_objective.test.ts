@@ -15,7 +15,7 @@ const close = (ours: ArrayLike<number>, theirs: ArrayLike<number>, tolerance: nu
   for (let i = 0; i < ours.length; i++) expect(Math.abs(ours[i]! - theirs[i]!)).toBeLessThan(tolerance);
 };
 
-describe("the GPU is the twin", () => {
+describe("the GPU matches the twin", () => {
   it("in steps, evaluations and Hessian-vector products, replica by replica", async () => {
     // Another tensor stands between the objective's, which are the other way round, as in no arena of its own.
     const values = (seed: number) => Float32Array.from({ length: 4 }, (_, i) => Math.sin(i + seed));
@@ -130,10 +130,10 @@ describe("verifyObjective", () => {
     expect(received).toEqual(
       [
         "its WGSL compiles",
-        "it asks for what there is",
+        "it reads only what exists",
         "its gradient is the slope of its loss",
-        "the GPU is the twin",
-        "a batch has the weighted mean of its rows",
+        "the GPU matches the twin",
+        "a batch gives the weighted mean of its rows",
         "replicas do not leak into each other",
       ].map((law) => `webgpu: ${law}`),
     );
@@ -152,7 +152,7 @@ describe("verifyObjective", () => {
     ["one percent", `${isSlope} height\\[2\\] is .*; 8 of 64 are off\\)`],
     [
       "a stray",
-      "it asks for what there is: .* loss\\(\\d+\\) asks for param\\(8\\); there are 8 parameters, counted from 0",
+      "it reads only what exists: .* loss\\(\\d+\\) asks for param\\(8\\); there are 8 parameters, counted from 0",
     ],
   ])("finds %s", async (fault, wanted) => {
     const found = await verify(fault, { loss: undefined, gradient: undefined } as never);
@@ -164,7 +164,9 @@ describe("verifyObjective", () => {
   it("finds a twin that differs", async () => {
     expect(await verify("nothing", { loss: (p, example) => 1.01 * peaks.loss!(p, example) })).toEqual([
       expect.stringMatching(/^its gradient is the slope of its loss: objective peaks: the gradient by \S+ is/),
-      expect.stringMatching(/^the GPU is the twin: objective peaks: the loss of row \d+ is \S+, and \S+ by the twin$/),
+      expect.stringMatching(
+        /^the GPU matches the twin: objective peaks: the loss of row \d+ is \S+, and \S+ by the twin$/,
+      ),
     ]);
   });
 

@@ -289,7 +289,7 @@ describe("CONTRIBUTING.md", () => {
       },
     });
     const laws = (await verifyRule(wrong, { device })).filter(({ problem }) => problem).map(({ law }) => law);
-    expect(laws).toContain("the GPU is the twin after 1 step and after many, in two groups");
+    expect(laws).toContain("the GPU matches the twin after 1 step and after many, in two groups");
     await expect(verifyRule({} as Rule)).rejects.toThrow("rule is {}; it must be what defineRule returns");
   });
 });

@@ -64,7 +64,7 @@ describe("a device whose quotients and roots are off by as much as WGSL allows",
     const wgsl = off(rule.wgsl);
     expect(wgsl).not.toBe(rule.wgsl);
     const imprecise = defineRule({ ...rule, name: `${rule.name}Off`, wgsl });
-    const law = laws.find(({ name }) => name.startsWith("the GPU is the twin after 1 step"))!;
+    const law = laws.find(({ name }) => name.startsWith("the GPU matches the twin after 1 step"))!;
     const options = optionSets(rule)[1]!;
     expect(await problemOf(law, { rule: imprecise, options, engine: byBackend.webgpu, device })).toBe(undefined);
   });

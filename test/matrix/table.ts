@@ -90,7 +90,7 @@ type CaseReport = Extract<Report, { type: "case" }>;
 
 /** The largest difference that losses of the main job may have: where one unit turns on or off earlier, those after it follow. */
 const stepsAllowed = 1e-3;
-/** The same of a parameter after 25 steps, relative to the reference above 1: that of the law that the GPU is the twin. */
+/** The same of a parameter after 25 steps, relative to the reference above 1: that of the law that the GPU matches the twin. */
 const rulesAllowed = 2e-5;
 
 /** @returns whether everything that ran held, as a table with a row for each implementation, driver and shape. */

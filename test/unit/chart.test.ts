@@ -30,10 +30,10 @@ it.each([
 it("names every run of a sweep, the best in words too, on as much paper as that takes", () => {
   const svg = chartSvg(sweepChart({ title: "a sweep", runs: runs(falling, 32), best: 5 }));
   for (let i = 0; i < 32; i++) expect(svg).toContain(`>lr ${i}e-3<`);
-  expect(svg).toContain(">best: lr 5e-3 (black); thin lines were stopped<");
+  expect(svg).toContain(">best: lr 5e-3 (black); thin lines: stopped runs<");
   expect(Number(/height="(\d+)"/.exec(svg)?.[1])).toBeGreaterThan(600);
   const many = chartSvg(sweepChart({ title: "a sweep", runs: runs(falling, 100), best: 90 }));
-  expect(many).toContain("the 40 that came furthest are named");
+  expect(many).toContain("only the 40 longest runs are named");
   expect(many).toContain(">lr 90e-3<");
 });
 

@@ -138,7 +138,7 @@ describe("data of one's own", () => {
     const model = { layers: [1, 1], loss: "meanSquaredError" };
     const config = file("line.json", { model, data, optimizer: { rule: "sgd", lr: 0.1 }, batch: 4, steps: 4 });
     const trained = await onCpu("train", config);
-    expect(trained.stdout).toMatch(/^test loss \d\S+, off in y by \d\S+ \(root mean square\), on 10 examples$/m);
+    expect(trained.stdout).toMatch(/^test loss \d\S+, RMSE \d\S+ in y, on 10 examples$/m);
     expect(result("run.json")).toMatchObject({ testLoss: expect.any(Number), testAccuracy: null });
     const swept = await onCpu("sweep", config, "--vary", "lr=0.01,0.1", "--no-compare");
     expect(swept.stdout).toMatch(/^best: lr \S+, loss \S+, test loss \d\S+$/m);

@@ -84,7 +84,7 @@ describe("fallline predict", () => {
     expect(found.map(({ values }) => values)).toEqual(sums.map((sum) => [sum]));
     const truth = await fallline(["predict", path("sums"), path("sums.csv"), ...cpu]);
     expect(truth.stdout.split("\n")[0]).toBe("x,sum,y,predicted_sum");
-    expect(truth.stderr).toMatch(/^off in sum by [\d.e-]+ \(root mean square\), on 60 rows\n$/);
+    expect(truth.stderr).toMatch(/^RMSE [\d.e-]+ in sum, on 60 rows\n$/);
     expect((await predictions("sums", write("none.csv", "x,y\n"))).predictions).toEqual([]);
     const none = await fallline(["predict", path("sums"), path("none.csv"), ...cpu]);
     expect(none.stdout).toBe("x,y,sum\n");
@@ -116,7 +116,7 @@ describe("fallline predict", () => {
     expect(Math.abs(found[1]!.values![0]! - price(65, 2))).toBeLessThan(2e3);
     // The loss is in deviations of the target.
     expect(testRmse.price).toBeCloseTo(Math.sqrt(testLoss) * dataset.columns.targets[0].deviation, 0);
-    expect(report).toMatch(/test loss [\d.e-]+, off in price by [\d.e+]+ \(root mean square\), on 18 examples/);
+    expect(report).toMatch(/test loss [\d.e-]+, RMSE [\d.e+]+ in price, on 18 examples/);
     const known = "town,area,price\nKiel,65,?\nBonn,70,310000\nKiel,66,\n";
     const { score, predictions: three } = await predictions("houses", write("known.csv", known));
     expect(score).toEqual({ rows: 1, rmse: { price: expect.closeTo(Math.abs(three[1]!.values![0]! - 310000), 0) } });

@@ -162,7 +162,7 @@ describe("an experiment", () => {
   it("claims within an allowance, relative or absolute, and nothing that is not finite", () => {
     expect(relative("r", 101, 100, 0.01).ok).toBe(true);
     expect(relative("r", 101.1, 100, 0.01).ok).toBe(false);
-    expect(absolute("a", 0.01, 0, 0.02)).toMatchObject({ what: "a (allowance absolute)", ok: true });
+    expect(absolute("a", 0.01, 0, 0.02)).toMatchObject({ what: "a (absolute allowance)", ok: true });
     expect(absolute("a", 0.03, 0, 0.02).ok).toBe(false);
     expect([atLeast("l", 2, 2).ok, atLeast("l", 1.9, 2).ok, atMost("m", 2, 2).ok, atMost("m", 2.1, 2).ok]).toEqual([
       true,

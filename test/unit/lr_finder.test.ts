@@ -304,7 +304,7 @@ describe("the ramp", () => {
       [2, 1, 2],
       [4, 2, 4],
     ]);
-    expect(notes).toEqual(["the rates are the optimizer's; groups multiplied them by their lrScale"]);
+    expect(notes).toEqual(["the rates are the optimizer's; groups multiply them by their lrScale"]);
   });
 
   it("says what rules that find their own rate make of one", async () => {

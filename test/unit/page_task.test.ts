@@ -194,8 +194,8 @@ it("runs an experiment that is watched as it goes on, until it is stopped: each 
   expect(rows.map((row) => row.run)).toEqual(["gradient descent, lr 1.30", "heavy ball, μ 0.5, lr 1.95"]);
   const [first] = rows;
   expect(first!["edge (2/lr for descent)"]).toBe(2 / 1.3);
-  expect(first!["sharpness λ"]).toBeCloseTo((first!["λ by the edge"] as number) * (2 / 1.3), 9);
+  expect(first!["sharpness λ"]).toBeCloseTo((first!["λ / edge"] as number) * (2 / 1.3), 9);
   // Below the edge at first.
-  expect(first!["λ by the edge"]).toBeLessThan(0.97);
+  expect(first!["λ / edge"]).toBeLessThan(0.97);
   expect(first!.loss).toBeGreaterThan(0);
 });

@@ -24,11 +24,11 @@ const shares = [1 / 256, 1 / 128, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1
 export const batch = defineExperiment({
   name: "batch",
   title:
-    "The best rate grows with the batch, in proportion at first and as its root near the gradient noise scale, where it bends",
+    "The best rate grows as the batch size at first, and as its square root near the gradient noise scale, where it bends",
   options: {
-    dimension: whole("numbers of a row", 16, { min: 8, max: 24 }),
-    noise: number("deviation of the numbers to predict from what can be", 1.5, { min: 0.5, max: 2 }),
-    trials: whole("steps that are tried of each batch size; of the smallest two four times as many", 40, {
+    dimension: whole("inputs per row", 16, { min: 8, max: 24 }),
+    noise: number("standard deviation of the noise in the targets", 1.5, { min: 0.5, max: 2 }),
+    trials: whole("steps tried at each batch size; four times as many at the two smallest", 40, {
       min: 24,
       max: 1000,
     }),
@@ -86,7 +86,7 @@ export const batch = defineExperiment({
     return {
       claims: [
         absolute(
-          "log₂ of the batch at which the best rate bends, beside that of the noise scale",
+          "log₂ of the batch size at which the best rate bends; predicted: noise scale",
           Math.log2(bend),
           Math.log2(scale),
           1,
@@ -103,10 +103,10 @@ export const batch = defineExperiment({
         `the gradient noise scale is ${scale.toPrecision(3)} rows, and the best rate bends at ${bend.toPrecision(3)}`,
       ],
       chart: labChart({
-        title: "Best rate of a step, by the batch",
+        title: "Best rate of a step, by batch size",
         panels: [
           {
-            x: { name: "rows of a batch", log: true },
+            x: { name: "batch size", log: true },
             y: { name: "best rate", log: true },
             curves: [
               { name: "found", style: "dots", points: seen.map(({ size, rate }) => [size, rate]) },

@@ -21,10 +21,10 @@ const goal = 1e-6;
 export const canyon = defineExperiment({
   name: "canyon",
   title:
-    "In a canyon one rate for all takes steps in proportion to the condition number, momentum to its root, and a rate for each parameter as many as in a bowl",
+    "In a canyon, steps grow as the condition number with one rate, as its square root with momentum, and not at all with a rate for each parameter",
   options: {
-    condition: number("κ, the largest curvature by the smallest", 1e4, { min: 100, max: 1e4 }),
-    replicas: whole("rates of Adam and Adagrad that are tried", 12, { min: 4, max: 256 }),
+    condition: number("κ, the condition number", 1e4, { min: 100, max: 1e4 }),
+    replicas: whole("rates tried for Adam and Adagrad", 12, { min: 4, max: 256 }),
   },
   async run({ condition, replicas, seed }, lab) {
     // The seed decides only on which side of the canyon it starts.
@@ -100,7 +100,7 @@ export const canyon = defineExperiment({
     );
     return {
       claims: [
-        relative("steps of gradient descent to a loss of 1e-6 of the first", plain.steps, plainSteps, 0.05),
+        relative("steps of gradient descent to 1e-6 of the first loss", plain.steps, plainSteps, 0.05),
         relative("steps of heavy ball", heavy.steps, heavySteps, 0.05),
         ...adaptive.map(({ name, found, inBowl }) =>
           relative(`steps of ${name}, as in a bowl`, found.steps, inBowl.steps, 0.05),
@@ -115,7 +115,7 @@ export const canyon = defineExperiment({
         panels: [
           {
             x: { name: "steps", log: true },
-            y: { name: "loss by the first", log: true },
+            y: { name: "loss / first loss", log: true },
             curves: [
               { name: "gradient descent", points: plain.points },
               { name: "heavy ball", points: heavy.points },

@@ -30,10 +30,10 @@ const depth = 16;
 export const cascade = defineExperiment({
   name: "cascade",
   title:
-    "By its rate alone descent comes to rest, cycles through 2, 4, 8 … values and turns chaotic, at the rates of the logistic map",
+    "As the rate grows, descent settles, cycles through 2, 4, 8 … values, then turns chaotic, at the rates of the logistic map",
   options: {
-    replicas: whole("rates that are run side by side", 4096, { min: 1024, max: 2 ** 17 }),
-    steps: whole("steps to settle, and as many to measure", 2000, { min: 1000, max: 100_000 }),
+    replicas: whole("rates run side by side", 4096, { min: 1024, max: 2 ** 17 }),
+    steps: whole("steps to settle, and again to measure", 2000, { min: 1000, max: 100_000 }),
   },
   // Two ladders of two numbers a rate, for twice as many steps.
   cost: ({ replicas, steps }) => perCoordinate * 8 * replicas * steps,
@@ -68,18 +68,18 @@ export const cascade = defineExperiment({
         ...onsets
           .slice(0, 3)
           .map(({ period, at }, k) =>
-            absolute(`r at which the Lyapunov exponent of cycles of ${period} comes to 0`, found[k]!.touch, at, 1e-4),
+            absolute(`r at which the Lyapunov exponent of cycles of ${period} reaches 0`, found[k]!.touch, at, 1e-4),
           ),
-        relative("ratio of the first two distances, towards Feigenbaum's", (r2 - r1) / (r3 - r2), feigenbaum, 0.02),
+        relative("ratio of the first two intervals, Feigenbaum's δ", (r2 - r1) / (r3 - r2), feigenbaum, 0.02),
         relative("ratio of the next two", (r3 - r2) / (r4 - r3), feigenbaum, 0.01),
         relative("Lyapunov exponent at r = 4, ln 2", chaos, Math.LN2, 0.01),
       ],
       notes: [
-        `${speed(perSecond)} map steps a second, with their exponents; a plain loop in JavaScript makes ${speed(plain)} without${lab.engine.adapter.software ? ", and wins where no GPU runs the dispatches" : ""}`,
-        `a step of all rates is ${lab.engine.backend === "webgpu" ? "3 dispatches, up to 256 steps a submission, and " : ""}about ${bytesPerRate * replicas} bytes that are moved`,
+        `${speed(perSecond)} map steps a second, exponents included; a plain JavaScript loop makes ${speed(plain)} without them${lab.engine.adapter.software ? ", and is faster where there is no GPU" : ""}`,
+        `a step of all rates ${lab.engine.backend === "webgpu" ? "takes 3 dispatches, up to 256 steps a submission, and " : ""}moves about ${bytesPerRate * replicas} bytes`,
       ],
       chart: labChart({
-        title: "What descent settles to, and its Lyapunov exponent, by r = 1 + lr",
+        title: "Values after settling, and the Lyapunov exponent, by r = 1 + lr",
         panels: [
           {
             x: { name: "r" },

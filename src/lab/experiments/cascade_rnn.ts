@@ -30,13 +30,13 @@ const near = 1e-2;
 export const cascadeRnn = defineExperiment({
   name: "cascade-rnn",
   title:
-    "As its rate grows, the training of a recurrent network comes to rest, then cycles through 2 and 4 states, then never repeats",
+    "As the rate grows, training of a recurrent network settles, then cycles through 2 and 4 states, then never repeats",
   options: {
-    sequence: whole("steps of each sequence", 3, { min: 3, max: 4 }),
-    fade: number("what a number counts for a step later", 0.4, { min: 0.25, max: 0.4 }),
+    sequence: whole("length of a sequence", 3, { min: 3, max: 4 }),
+    fade: number("factor by which inputs fade per step", 0.4, { min: 0.25, max: 0.4 }),
     l2: number("L2 penalty", 0.01, { min: 0.01, max: 0.02 }),
-    replicas: whole("rates that are run side by side", 72, { min: 56, max: 1024 }),
-    steps: whole("steps of each", 1200, { min: 800, max: 20_000 }),
+    replicas: whole("rates run side by side", 72, { min: 56, max: 1024 }),
+    steps: whole("steps per rate", 1200, { min: 800, max: 20_000 }),
   },
   async run({ sequence, fade, l2, replicas, steps, seed }, lab) {
     const inputs = Array.from({ length: 2 ** sequence }, (_, i) =>
@@ -96,23 +96,18 @@ export const cascadeRnn = defineExperiment({
     const last = regimes.indexOf("diverged");
     return {
       claims: [
-        relative("rate from which a cycle of 2 is found, times λ/2", doubling, 1, 0.1),
-        absolute(
-          "of rest, cycle of 2, cycle of 4 and irregular, how many are found in this order",
-          inOrder.length,
-          4,
-          0,
-        ),
+        relative("rate at which cycles of 2 start, times λ/2", doubling, 1, 0.1),
+        absolute("regimes found in the order rest, cycle of 2, cycle of 4, irregular", inOrder.length, 4, 0),
       ],
       notes: [
-        `λ at the minimum is ${learnt.curvature.toPrecision(5)}, so that 2/λ is ${limit.toPrecision(4)}`,
+        `λ at the minimum is ${learnt.curvature.toPrecision(5)}, so 2/λ is ${limit.toPrecision(4)}`,
         ...order.map((regime, i) =>
           firsts[i]! < 0 ? `${regime}: not found` : `${regime}: from ${rates[firsts[i]!]!.toPrecision(4)} · 2/λ on`,
         ),
-        last < 0 ? "no rate diverged" : `from ${rates[last]!.toPrecision(4)} · 2/λ on rates diverge`,
+        last < 0 ? "no rate diverged" : `rates diverge from ${rates[last]!.toPrecision(4)} · 2/λ on`,
       ],
       chart: labChart({
-        title: "Losses that training of a recurrent unit settles to, by its rate",
+        title: "Losses of a recurrent unit after settling, by its rate",
         panels: [
           {
             x: { name: "rate · λ/2" },

@@ -38,17 +38,17 @@ const middle = 0.3125;
 
 export const edge = defineExperiment({
   name: "edge",
-  title: "Sharpness rises until it is at the edge of stability, and hovers there while the loss falls",
+  title: "Sharpness rises to the edge of stability, and hovers there while the loss falls",
   options: {
-    lr: numbers("rates of gradient descent, below 2/λ at the start; none for 0.8 and 0.9 times that", [], { above: 0 }),
-    momentum: number("μ of the heavy ball, whose rate is 1 + μ times the last of those", 0.5, { min: 0, max: 0.9 }),
+    lr: numbers("rates of gradient descent, below 2/λ at the start; none: 0.8 and 0.9 times that", [], { above: 0 }),
+    momentum: number("μ of the heavy ball; its rate is 1 + μ times the last of these", 0.5, { min: 0, max: 0.9 }),
     adamLr: number("rate of Adam", 0.01, { min: 1e-3, max: 0.02 }),
-    steps: whole("steps of each run at least; up to 8 times as many where the edge is reached later", 600, {
+    steps: whole("least steps of a run; up to 8 times as many if the edge is reached late", 600, {
       min: 300,
       max: 5000,
     }),
-    looks: whole("measurements of the sharpness along as many steps as are asked for", 12, { min: 12, max: 300 }),
-    rows: whole("digits to learn, all of them at every step", 100, { min: 100, max: 1797 }),
+    looks: whole("how often the sharpness is measured in that many steps", 12, { min: 12, max: 300 }),
+    rows: whole("digits to learn, all in every step", 100, { min: 100, max: 1797 }),
     width: whole("hidden units", 16, { min: 16, max: 512 }),
   },
   // Four runs; forward, and backward for weights and for their inputs.
@@ -137,11 +137,13 @@ export const edge = defineExperiment({
       const mean = meanOf(late.map(([, fraction]) => fraction));
       claims.push(relative(`${what} over the last third: ${name}`, factor * mean, factor, 0.1));
       const fallen = meanOf(losses.slice(-tenth)) / meanOf(losses.slice(3 * tenth, 4 * tenth));
-      claims.push(atMost(`loss of the last ${tenth} steps by that of as many after ${3 * tenth}: ${name}`, fallen, 1));
+      claims.push(
+        atMost(`loss of the last ${tenth} steps over that of ${tenth} after step ${3 * tenth}: ${name}`, fallen, 1),
+      );
     }
     return {
       claims: [
-        atMost("sharpness by the edge at the start, at the highest rate", (start * Math.max(...lr)) / 2, 1),
+        atMost("sharpness / edge at the start, at the highest rate", (start * Math.max(...lr)) / 2, 1),
         ...claims,
       ],
       chart: edgeChart(done),
@@ -171,11 +173,11 @@ function edgeChart(runs: readonly Run[]) {
     };
   };
   return labChart({
-    title: "Sharpness by the edge of stability, and the loss, against the step",
+    title: "Sharpness / edge of stability, and loss, by step",
     panels: [
       {
         x: { name: "step" },
-        y: { name: "sharpness by the edge" },
+        y: { name: "sharpness / edge" },
         curves: [
           ...runs.map(({ name, points }) => ({ name, points })),
           { name: "the edge", style: "dashed", points: [[0, 1] as const, [longest, 1] as const] },
@@ -195,7 +197,7 @@ function interimOf(runs: readonly Run[]): Interim {
       step: losses.length,
       "sharpness λ": points.at(-1)![1] * edge,
       "edge (2/lr for descent)": edge,
-      "λ by the edge": points.at(-1)![1],
+      "λ / edge": points.at(-1)![1],
       loss: losses.at(-1)!,
     })),
   };

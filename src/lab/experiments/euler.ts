@@ -32,15 +32,15 @@ const spread = 64;
 export const euler = defineExperiment({
   name: "euler",
   title:
-    "A step of descent is one of Euler's method: its error falls as lr², that of a fixed time as lr, and steps grow with the condition number",
+    "Descent is Euler's method: the error of one step falls as lr², that at a fixed time as lr, and steps grow with the condition number",
   options: {
-    lr: number("the largest of the rates, times the largest curvature", 1 / 32, { min: 1 / 64, max: 1 / 24 }),
-    condition: number("the condition number of the quadratic, and a quarter of the larger one", 100, {
+    lr: number("largest rate, times the largest curvature", 1 / 32, { min: 1 / 64, max: 1 / 24 }),
+    condition: number("condition number of one quadratic; that of the other is 4 times it", 100, {
       min: 50,
       max: 2000,
     }),
-    dimension: whole("coordinates of the quadratic", 64, { min: 2, max: 65536 }),
-    points: whole("points on the landscape that is no quadratic", 64, { min: 16, max: 4096 }),
+    dimension: whole("dimension of the quadratic", 64, { min: 2, max: 65536 }),
+    points: whole("points on Himmelblau's function", 64, { min: 16, max: 4096 }),
   },
   // Steps until the slowest direction is gone, at this condition and at four times it.
   cost: ({ condition, dimension }) => perCoordinate * dimension * 5 * condition * Math.log(1 / left),
@@ -74,7 +74,7 @@ export const euler = defineExperiment({
           absolute(`exponent of one step's error in lr, ${name}`, one(found), 2, 0.02),
           absolute(`exponent of the error at a fixed time in lr, ${name}`, all(found), 1, 0.02),
         ]),
-        relative(`steps needed at a condition of ${4 * condition}, by those at ${condition}`, wide / needed, 4, 0.02),
+        relative(`steps needed at condition ${4 * condition}, over those at ${condition}`, wide / needed, 4, 0.02),
       ],
       notes: [
         `${needed.toFixed(1)} and ${wide.toFixed(1)} steps until ${left} of the slowest direction is left, at a rate of 1/λmax`,

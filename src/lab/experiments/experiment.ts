@@ -165,7 +165,7 @@ export function choice<T extends string>(meaning: string, names: readonly T[], s
 type Options = Readonly<Record<string, LabOption<unknown>>>;
 
 /** An option of every experiment. */
-const seed = whole("what is drawn at random goes by it", 0, { min: 0, max: Number.MAX_SAFE_INTEGER });
+const seed = whole("seed of all random numbers", 0, { min: 0, max: Number.MAX_SAFE_INTEGER });
 
 interface Written<O extends Options> {
   readonly name: string;
@@ -281,7 +281,7 @@ export function relative(what: string, found: number, predicted: number, allowan
 export function absolute(what: string, found: number, predicted: number, allowance: number): Claim {
   mustBeFinite(what, found, predicted);
   const ok = Math.abs(found - predicted) <= allowance;
-  return { what: `${what} (allowance absolute)`, found, predicted, allowance, ok };
+  return { what: `${what} (absolute allowance)`, found, predicted, allowance, ok };
 }
 
 /** A number that must be at least another. */

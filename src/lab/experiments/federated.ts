@@ -28,12 +28,12 @@ const goal = 0.01;
 export const federated = defineExperiment({
   name: "federated",
   title:
-    "Workers that average their parameters now and then do as well as ones that always do, with a k-th of a single run's noise, which rates k times as large spend again",
+    "Workers that average their parameters now and then do as well as at every step, with 1/k of a single run's noise; k times the rate uses up that gain",
   options: {
-    workers: whole("k, how many workers", 4, { min: 3, max: 12 }),
-    local: whole("h, steps between two averages", 8, { min: 6, max: 32 }),
+    workers: whole("k, number of workers", 4, { min: 3, max: 12 }),
+    local: whole("h, steps between averages", 8, { min: 6, max: 32 }),
     lr: number("the rate of a single run", 0.02, { min: 0.02, max: 0.04 }),
-    rounds: whole("averages of the run", 350, { min: 350, max: 5000 }),
+    rounds: whole("rounds of averaging", 350, { min: 350, max: 5000 }),
   },
   async run({ workers, local, lr, rounds, seed }, lab) {
     const random = new Random(seed);
@@ -107,7 +107,7 @@ export const federated = defineExperiment({
       claims: [
         ...([1, 2, 3] as const).map((a) =>
           relative(
-            `loss that remains beside a single run's, ${arms[a].name}`,
+            `remaining loss over a single run's, ${arms[a].name}`,
             floors[a]! / floors[0]!,
             floorOf(arms[a]) / floorOf(arms[0]),
             0.3,
@@ -121,8 +121,8 @@ export const federated = defineExperiment({
             1,
           ),
         ),
-        atMost(`rounds of ${arms[2].name}, those of the rate alone`, roundsOf[2]!, roundsOf[1]!),
-        atMost(`rounds of ${arms[3].name}, those of its root`, roundsOf[3]!, roundsOf[2]!),
+        atMost(`rounds at ${arms[2].name}, against the rate alone`, roundsOf[2]!, roundsOf[1]!),
+        atMost(`rounds at ${arms[3].name}, against √k times`, roundsOf[3]!, roundsOf[2]!),
       ],
       notes: [`a round is ${local} steps of each worker; averaging every step takes ${local} times as many messages`],
       chart: labChart({

@@ -18,7 +18,7 @@ import { labChart } from "../chart.ts";
 import { atLeast, defineExperiment, mustNotDiverge, number, whole } from "./experiment.ts";
 import { using } from "./steps.ts";
 
-const ways = ["Adam", "L-BFGS", "Adam, then L-BFGS"] as const;
+const ways = ["Adam", "L-BFGS", "Adam then L-BFGS"] as const;
 type Way = (typeof ways)[number];
 
 /** Losses, and the gradients that it took to reach them. */
@@ -30,16 +30,16 @@ const several = { width: 24, points: 30, gradients: 1500, seeds: 5 } as const;
 export const handover = defineExperiment({
   name: "handover",
   title:
-    "Adam that hands over to L-BFGS where noise drowns its gradients ends far lower than Adam alone, and with k = 3 also than L-BFGS alone",
+    "Adam that hands over to L-BFGS once noise drowns its gradients ends far lower than Adam alone and, with k = 3, than L-BFGS alone",
   options: {
     k: whole("half waves of the solution, sin(kπx), 1 or 3", 1, { min: 1, max: 3 }),
-    width: whole("units of both hidden layers", 16, { min: 8, max: 64 }),
-    points: whole("points of the equation, evenly spaced", 30, { min: 20, max: 1000 }),
-    gradients: whole("gradients of each way", 500, { min: 300, max: 100_000 }),
+    width: whole("units in each hidden layer", 16, { min: 8, max: 64 }),
+    points: whole("collocation points, evenly spaced", 30, { min: 20, max: 1000 }),
+    gradients: whole("gradients per method", 500, { min: 300, max: 100_000 }),
     lr: number("rate of Adam", 5e-3, { min: 3e-3, max: 0.02 }),
-    below: number("the ratio of signal to noise at which Adam hands over", 1, { min: 0.5, max: 10 }),
-    every: whole("steps of one ratio", 50, { min: 10, max: 200 }),
-    seeds: whole("runs of each way", 5, { min: 1, max: 25 }),
+    below: number("signal-to-noise ratio below which Adam hands over", 1, { min: 0.5, max: 10 }),
+    every: whole("steps per ratio", 50, { min: 10, max: 200 }),
+    seeds: whole("runs per method", 5, { min: 1, max: 25 }),
   },
   check(values) {
     if (values.k === 1) return;
@@ -68,7 +68,7 @@ export const handover = defineExperiment({
         async ({ optimizer, objective }) => {
           const curve: (readonly [number, number])[] = [];
           const limit = way === "L-BFGS" ? 0 : gradients;
-          const meter = way === "Adam, then L-BFGS" ? await NoiseMeter.open(optimizer, every) : null;
+          const meter = way === "Adam then L-BFGS" ? await NoiseMeter.open(optimizer, every) : null;
           let [spent, handedOver] = [0, limit];
           try {
             while (spent < limit && handedOver === limit) {
@@ -114,33 +114,25 @@ export const handover = defineExperiment({
     const losses = (way: Way) => found.get(way)!.map(({ loss }) => loss);
     const [plain, alone, both] = ways.map((way) => median(losses(way))) as [number, number, number];
     const worst = (way: Way) => Math.max(...losses(way)).toExponential(1);
-    const after = found.get("Adam, then L-BFGS")!.map(({ handedOver }) => handedOver);
+    const after = found.get("Adam then L-BFGS")!.map(({ handedOver }) => handedOver);
     return {
       claims: [
         atLeast(
-          `median of Adam's lowest losses by the last of Adam, then L-BFGS, after ${gradients} gradients`,
+          `median of Adam's lowest losses over that of Adam then L-BFGS, ${gradients} gradients`,
           plain / both,
           10,
         ),
-        ...(k === 3
-          ? [
-              atLeast(
-                "median of L-BFGS alone by that of Adam, then L-BFGS: where starting with it goes wrong",
-                alone / both,
-                1,
-              ),
-            ]
-          : []),
+        ...(k === 3 ? [atLeast("median of L-BFGS alone over that of Adam then L-BFGS", alone / both, 1)] : []),
       ],
       notes: [
-        `Median and worst losses (of Adam the lowest of each run) of ${seeds} runs: Adam ${plain.toExponential(1)} and ${worst("Adam")}, L-BFGS ${alone.toExponential(1)} and ${worst("L-BFGS")}, Adam, then L-BFGS ${both.toExponential(1)} and ${worst("Adam, then L-BFGS")}.`,
+        `Median and worst losses of ${seeds} runs (Adam's lowest in each): Adam ${plain.toExponential(1)} and ${worst("Adam")}, L-BFGS ${alone.toExponential(1)} and ${worst("L-BFGS")}, Adam then L-BFGS ${both.toExponential(1)} and ${worst("Adam then L-BFGS")}.`,
         `Adam handed over after ${after.join(", ")} steps.`,
         alone <= both
-          ? "L-BFGS alone ends as low as both or lower: here nothing speaks against starting with it."
-          : `Here both end ${(alone / both).toPrecision(2)} times lower than L-BFGS alone.`,
+          ? "L-BFGS alone ends as low as both or lower: here you can start with it."
+          : `Here both together end ${(alone / both).toPrecision(2)} times lower than L-BFGS alone.`,
       ],
       chart: labChart({
-        title: "Loss against the gradients that were computed",
+        title: "Loss by gradients computed",
         panels: [
           {
             x: { name: "gradients" },

@@ -26,12 +26,12 @@ const z = 1.959964;
 export const kicks = defineExperiment({
   name: "kicks",
   title:
-    "On rugged ground cyclic rates and warm restarts, whose peaks exceed the speed limit, end lower than rates that fall from below it",
+    "On rugged ground, cyclic rates and warm restarts with peaks above the speed limit end lower than rates that fall from below it",
   options: {
-    peak: number("the peaks, as a multiple of the speed limit 2/λ of the steepest well", 4, { min: 4, max: 5 }),
-    cycles: whole("cycles of the cyclic rates, and restarts", 4, { min: 2, max: 4 }),
+    peak: number("peak rate, as a multiple of the speed limit 2/λ of the steepest well", 4, { min: 4, max: 5 }),
+    cycles: whole("number of cycles, and of restarts", 4, { min: 2, max: 4 }),
     steps: whole("steps of every schedule", 400, { min: 400, max: 4000 }),
-    replicas: whole("walkers under each schedule", 10_000, { min: 1000, max: 2 ** 20 }),
+    replicas: whole("walkers per schedule", 10_000, { min: 1000, max: 2 ** 20 }),
   },
   // Six schedules on both landscapes.
   cost: ({ steps, replicas }) => perCoordinate * 12 * steps * replicas,
@@ -58,14 +58,14 @@ export const kicks = defineExperiment({
       for (const { title, interval } of found.filter(({ kind }) => kind === "kicking")) {
         claims.push(
           atLeast(
-            `${name}, ${title}: lower end of its success rate, above every falling rate's upper end`,
+            `${name}, ${title}: success rate's lower bound, above every falling schedule's upper bound`,
             interval[0],
             best,
           ),
         );
       }
       notes.push(
-        `${name}, below ${deep}: ${found.map(({ title, rate, interval: [low, high] }) => `${title} ${percent(rate)} (${percent(low)} to ${percent(high)})`).join(", ")}`,
+        `${name}, ending below ${deep}: ${found.map(({ title, rate, interval: [low, high] }) => `${title} ${percent(rate)} (${percent(low)} to ${percent(high)})`).join(", ")}`,
       );
       panels.push({
         x: { name: "step" },

@@ -34,18 +34,18 @@ interface Start {
 export const layers = defineExperiment({
   name: "layers",
   title:
-    "In a deep tanh network gradients shrink by the same factor from layer to layer; layer-wise rates, LARS, LAMB or a better start even out what an update is beside its weights",
+    "In a deep tanh network gradients shrink by the same factor from layer to layer; layer-wise rates, LARS, LAMB or better initial weights even out the relative updates",
   options: {
     depth: whole("hidden layers", 8, { min: 4, max: 16 }),
-    width: whole("units of each", 64, { min: 32, max: 256 }),
-    gain: number("σ, the deviation of weights times √inputs", 0.6, { min: 0.4, max: 0.8 }),
-    bias: number("β, the deviation of biases", 0.5, { min: 0.3, max: 0.8 }),
-    replicas: whole("networks that are drawn", 8, { min: 8, max: 64 }),
+    width: whole("units in each", 64, { min: 32, max: 256 }),
+    gain: number("σ, standard deviation of weights × √inputs", 0.6, { min: 0.4, max: 0.8 }),
+    bias: number("β, standard deviation of biases", 0.5, { min: 0.3, max: 0.8 }),
+    replicas: whole("random networks", 8, { min: 8, max: 64 }),
   },
   check({ depth, width }) {
     if (4 * depth <= width) return;
     throw new OptionError(
-      `depth is ${depth}; it must be at most a quarter of width, which is ${width}: what is predicted is of wide networks`,
+      `depth is ${depth}; it must be at most a quarter of width, which is ${width}: the prediction holds for wide networks`,
     );
   },
   // Forward, and backward for weights and for their inputs.
@@ -133,20 +133,24 @@ export const layers = defineExperiment({
       { name: "a rate for each layer", found: await ratios(tuned, given), predicted: 1 },
       { name: "LARS", found: await ratios((options) => lars({ lr: 1, momentum: 0, ...options }), given), predicted: 1 },
       { name: "LAMB", found: await ratios((options) => lamb({ lr: 1e-3, ...options }), given), predicted: 1 },
-      { name: "Glorot's start", found: await ratios(plain, glorot), predicted: spread(theory(glorot, many).ratios) },
-      { name: "He's start", found: await ratios(plain, he), predicted: spread(theory(he, many).ratios) },
+      {
+        name: "Glorot initialisation",
+        found: await ratios(plain, glorot),
+        predicted: spread(theory(glorot, many).ratios),
+      },
+      { name: "He initialisation", found: await ratios(plain, he), predicted: spread(theory(he, many).ratios) },
     ];
     const uneven = spread(runs[0]!.found);
     const claims = [
       relative(
-        "what a gradient is multiplied by from one layer to the one below",
+        "factor on a gradient from one layer to the one below",
         perLayer(found),
         perLayer(predicted.deltas),
         0.05,
       ),
       ...runs.map((run) =>
         absolute(
-          `log₂ of largest by smallest update of weights, ${run.name}`,
+          `log₂ of largest over smallest relative update, ${run.name}`,
           Math.log2(spread(run.found)),
           Math.log2(run.predicted),
           run.name.startsWith("LA") ? 0.01 : 1,
@@ -181,7 +185,7 @@ export const layers = defineExperiment({
           },
           {
             x: { name: "layer" },
-            y: { name: "update by weights, beside the last", log: true },
+            y: { name: "update / weights, over the last", log: true },
             curves: runs.map((run) => ({
               name: run.name,
               points: points(run.found.map((ratio) => ratio / run.found[depth - 1]!)),

@@ -20,18 +20,18 @@ export function isCurrent(experiment: Experiment, record: LabRecord | undefined)
 export function labMarkdown(recordOf: (name: string) => LabRecord | undefined): string {
   return `# The lab
 
-An experiment predicts numbers before it runs, and then finds them: where descent begins to diverge, how far it lags behind a minimum
-that moves, at which rate it turns chaotic.
+An experiment predicts numbers, then measures them: where descent starts to diverge, how far it lags behind a moving minimum, at
+which rate it turns chaotic.
 
 \`\`\`sh
 npx fallline lab                                  # the experiments
 npx fallline lab speed-limit --out out            # runs one; writes out/speed-limit.svg and out/result.json
-npx fallline lab tracking --drift 0.05 --json     # with another option; JSON alone on stdout
+npx fallline lab tracking --drift 0.05 --json     # with an option; only JSON on stdout
 \`\`\`
 
 Each prints what it found, what was predicted, the difference and its allowance, which is relative unless the line says otherwise.
-The exit status is 0 where all claims hold, 1 where one fails and 2 for options that are none. \`--backend\` is \`webgpu\`, or \`cpu\` where
-there is no WebGPU. In code:
+The exit status is 0 if all claims hold, 1 if one fails and 2 for invalid options. \`--backend\` is \`webgpu\`, or \`cpu\` where there
+is no WebGPU. In code:
 
 \`\`\`js
 import { cpuEngine, lab } from ${JSON.stringify("fallline/train")};

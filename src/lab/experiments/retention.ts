@@ -22,7 +22,7 @@ export const retention = defineExperiment({
     steps: whole("steps on the second task", 40, { min: 10, max: 200 }),
     rows: whole("rows of each task", 160, { min: 100, max: 800 }),
     width: whole("hidden units", 32, { min: 16, max: 128 }),
-    replicas: whole("rates that are run side by side", 8, { min: 4, max: 64 }),
+    replicas: whole("rates run side by side", 8, { min: 4, max: 64 }),
   },
   // Forward, and backward for weights and for their inputs.
   cost: ({ steps, rows, width, replicas }) => 3 * (firstSteps + replicas * steps) * rows * width * (64 + 10),
@@ -70,19 +70,19 @@ export const retention = defineExperiment({
           0,
           0,
         ),
-        relative("what twice the lowest rate forgets in half the steps", half[0]!.forgotten, full[0]!.forgotten, 0.1),
-        relative("what twice the lowest rate learns in half the steps", half[0]!.learnt, full[0]!.learnt, 0.1),
-        atLeast("what the largest rate forgets", full[replicas - 1]!.forgotten, 2 * full[0]!.forgotten),
+        relative("forgotten at twice the lowest rate in half the steps", half[0]!.forgotten, full[0]!.forgotten, 0.1),
+        relative("learnt at twice the lowest rate in half the steps", half[0]!.learnt, full[0]!.learnt, 0.1),
+        atLeast("forgotten at the largest rate", full[replicas - 1]!.forgotten, 2 * full[0]!.forgotten),
       ],
       chart: labChart({
-        title: `What ${steps} steps on the digits 5 to 9 do to both tasks, by the rate`,
+        title: `Both tasks after ${steps} steps on the digits 5 to 9, by the rate`,
         panels: [
           {
             x: { name: "learning rate", log: true },
-            y: { name: "change of the loss" },
+            y: { name: "change in loss" },
             curves: [
-              { name: "forgotten of 0 to 4", points: full.map(({ rate, forgotten }) => [rate, forgotten]) },
-              { name: "learnt of 5 to 9", points: full.map(({ rate, learnt: gain }) => [rate, gain]) },
+              { name: "forgotten, 0 to 4", points: full.map(({ rate, forgotten }) => [rate, forgotten]) },
+              { name: "learnt, 5 to 9", points: full.map(({ rate, learnt: gain }) => [rate, gain]) },
             ],
           },
         ],

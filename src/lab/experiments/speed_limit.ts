@@ -20,13 +20,13 @@ const swing = 3;
 
 export const speedLimit = defineExperiment({
   name: "speed-limit",
-  title: "Gradient descent diverges from a rate of 2/λ on, heavy ball from 2(1 + μ)/λ, and at a saddle every rate does",
+  title: "Gradient descent diverges above a rate of 2/λ, heavy ball above 2(1 + μ)/λ; at a saddle every rate diverges",
   options: {
     curvature: number("λ, the largest curvature of the quadratic", 1, { min: 0.05, max: 20 }),
-    condition: number("the largest curvature by the smallest", 100, { min: 1, max: 1000 }),
-    dimension: whole("coordinates of the quadratic", 64, { min: 2, max: 65536 }),
+    condition: number("condition number of the quadratic", 100, { min: 1, max: 1000 }),
+    dimension: whole("dimension of the quadratic", 64, { min: 2, max: 65536 }),
     momentum: number("μ of the heavy ball", 0.9, { above: 0, max: 0.98 }),
-    replicas: whole("rates that are tried side by side", 32, { min: 2, max: 1024 }),
+    replicas: whole("rates tried side by side", 32, { min: 2, max: 1024 }),
   },
   cost({ dimension, momentum, replicas }) {
     // Each round of the search divides the bracket by one more than the number of rates.
@@ -67,8 +67,8 @@ export const speedLimit = defineExperiment({
     const limits = [2 / curvature, (2 * (1 + momentum)) / curvature] as const;
     return {
       claims: [
-        relative("rate from which gradient descent diverges", plain, limits[0], 1e-3),
-        relative(`rate from which heavy ball diverges, μ = ${momentum}`, heavy, limits[1], 1e-3),
+        relative("rate above which gradient descent diverges", plain, limits[0], 1e-3),
+        relative(`rate above which heavy ball diverges, μ = ${momentum}`, heavy, limits[1], 1e-3),
         absolute(
           "share of rates from 0.01 to 100 that diverge at a saddle",
           escaped.filter((growth) => growth > 0).length / trials.length,

@@ -18,10 +18,10 @@ export const temperature = defineExperiment({
   name: "temperature",
   title: "Noisy gradients at a constant rate settle to a variance of lr·σ²/(a(2 - lr·a)), within 1/(lr·a) steps",
   options: {
-    lr: number("the largest of the rates; half and a quarter of it are run beside it", 0.8, { above: 0 }),
+    lr: number("largest rate; half and a quarter of it are also run", 0.8, { above: 0 }),
     momentum: number("μ of the heavy ball, at a rate of lr·(1 - μ)", 0.5, { above: 0, max: 0.98 }),
     curvature: number("a, the curvature of the bowl", 1, { min: 1e-6, max: 1e6 }),
-    noise: number("σ, the standard deviation of each gradient", 1, { above: 0, max: 1e6 }),
+    noise: number("σ, standard deviation of the gradient noise", 1, { above: 0, max: 1e6 }),
     walkers: whole("walkers at each of the four rates", 2 ** 18, { min: 1024, max: 2 ** 22 }),
   },
   check({ lr, curvature }) {
@@ -81,7 +81,7 @@ export const temperature = defineExperiment({
       ],
       notes: [`${(4 * walkers).toLocaleString("en")} walkers, ${settle} steps to settle and ${measure} to measure`],
       chart: labChart({
-        title: `Variance of ${walkers.toLocaleString("en")} walkers, and how a cloud comes back`,
+        title: `Variance of ${walkers.toLocaleString("en")} walkers, and a cloud's return`,
         panels: [
           {
             x: { name: "learning rate" },

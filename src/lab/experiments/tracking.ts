@@ -21,15 +21,14 @@ const samples = 2 ** 17;
 
 export const tracking = defineExperiment({
   name: "tracking",
-  title:
-    "A drifting minimum is followed at a distance of drift/(lr·a), and lag and noise together are least at one rate",
+  title: "Descent follows a drifting minimum at a distance of drift/(lr·a); one rate minimises lag and noise together",
   options: {
     lr: number("the rate at which the lag is measured", 0.2, { above: 0 }),
     curvature: number("a, the curvature of the bowl", 1, { min: 1e-6, max: 1e6 }),
-    drift: number("by how much the minimum moves in a step", 0.02, { above: 0, max: 1e6 }),
-    noise: number("σ, the standard deviation of each gradient", 0.5, { above: 0, max: 1e6 }),
+    drift: number("how far the minimum moves in a step", 0.02, { above: 0, max: 1e6 }),
+    noise: number("σ, standard deviation of the gradient noise", 0.5, { above: 0, max: 1e6 }),
     walkers: whole("walkers at each rate", 2 ** 12, { min: 1024, max: 2 ** 22 }),
-    replicas: whole("rates among which the best is looked for", 9, { min: 7, max: 64 }),
+    replicas: whole("rates among which the best is sought", 9, { min: 7, max: 64 }),
   },
   check({ lr, curvature, drift, noise }) {
     const product = lr * curvature;
