@@ -97,7 +97,7 @@ function isFirefox(path: string): boolean {
 export function passedOver(name: BrowserName, named: string | undefined, path: string): string | undefined {
   if (!named || named === path) return;
   const { title } = kinds[name];
-  return `PUPPETEER_EXECUTABLE_PATH is ${show(named)}; it must be a ${title} that starts, so that ${path} runs instead`;
+  return `PUPPETEER_EXECUTABLE_PATH is ${show(named)}; it must be a ${title} that starts; ${path} runs instead`;
 }
 
 /** A command that measures several times warns only once. */

@@ -29,7 +29,7 @@ export function svgOf(result: Drawn): string {
 function emptySvg(result: Drawn): string {
   const lineEnd = { width: width - 60, overflow: "break" };
   const title = {
-    text: "Nothing was measured that the charts show",
+    text: "No measurements for the charts",
     subtext: captionOf(result),
     ...{ left: "center", top: 16, itemGap: 6 },
     ...{ textStyle: { fontSize: 16, ...lineEnd }, subtextStyle: { fontSize: 12, color: "#51606f", ...lineEnd } },

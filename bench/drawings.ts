@@ -123,11 +123,11 @@ export function timesChart(result: Drawn, dark = false) {
     height: titleRoom + legendRoom + axisRoom + Math.max(1, shown.length) * (16 * bars + 14),
     ...frame(
       { result, dark, left: 196 },
-      "How many times as long as fallline the others take",
+      "Times relative to fallline's",
       peers.map((name) => ({ name })),
     ),
     xAxis: {
-      ...axis("time by fallline's (times)", 30),
+      ...axis("time / fallline's time", 30),
       // Room on the right for the label of the longest bar.
       ...ranged(Math.min(0.9, ...ratios), Math.max(2, ...ratios) * 1.5, digits),
     },
@@ -185,7 +185,7 @@ function frame(
     return {
       title: {
         text,
-        subtext: names.length > 0 ? captionOf(result) : `${captionOf(result)}: nothing was measured that belongs here`,
+        subtext: names.length > 0 ? captionOf(result) : `${captionOf(result)}: no measurements for this chart`,
         left: "center",
         itemGap: 5,
         textStyle: { fontSize: narrow ? 13 : 16, lineHeight: narrow ? 17 : 20, ...lineEnd },

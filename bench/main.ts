@@ -62,7 +62,7 @@ function showBanner(text: string): void {
 }
 
 function showAdapter(adapter: AdapterDescription): void {
-  const caution = ". Its times compare the engines with each other, and say little of how they compare on a GPU.";
+  const caution = ". Its times compare the engines on this adapter, and say little about a GPU.";
   show("adapter", `Runs on ${adapterLine(adapter)}${adapter.software ? caution : "."}`);
   element("adapter").className = adapter.software ? "software" : "";
 }
@@ -175,7 +175,7 @@ async function runThese(cases: readonly Case[], options: PageOptions, turn?: () 
   for (const button of runButtons) button.disabled = true;
   stopButton.disabled = false;
   // "done" belonged to the previous run.
-  show("status", "starts …");
+  show("status", "starting …");
   runProgress.value = 0;
   caseProgress.value = 0;
   try {
@@ -210,8 +210,8 @@ async function runThese(cases: readonly Case[], options: PageOptions, turn?: () 
       show(
         "status",
         rows.length > 0
-          ? `stopped; what was finished is kept: ${rows.length} rows`
-          : `stopped before a case was finished${kept ? "; the result before it is kept" : ""}`,
+          ? `stopped; the finished rows are kept: ${rows.length}`
+          : `stopped before a case was finished${kept ? "; the previous result is kept" : ""}`,
       );
       return result;
     }
@@ -274,7 +274,7 @@ const unticked = () => peerBoxes.filter(({ box }) => !box.checked).flatMap(({ en
 for (const suite of new Set(pageCases.map((each) => each.suite))) {
   const group = document.createElement("optgroup");
   group.label = suite;
-  group.append(new Option(`all of ${suite} that the run has`, `${suite}: `));
+  group.append(new Option(`all ${suite} cases of the run`, `${suite}: `));
   for (const each of pageCases) {
     if (each.suite !== suite) continue;
     const option = new Option(each.name, titleOf(each));
@@ -285,16 +285,16 @@ for (const suite of new Set(pageCases.map((each) => each.suite))) {
 }
 for (const button of runButtons) button.onclick = () => run(button.id === "quick");
 stopButton.onclick = () => {
-  show("status", "stops as soon as what runs is finished …");
+  show("status", "stopping after the current turn …");
   stopping.abort();
 };
 copyButton.onclick = async () => {
   if (!last) return;
   try {
     await navigator.clipboard.writeText(jsonOf(last));
-    show("status", "the result is in the clipboard, as JSON");
+    show("status", "the result is on the clipboard, as JSON");
   } catch (error) {
-    show("status", `the clipboard refuses: ${messageOf(error)}; "download JSON" has the same`);
+    show("status", `copying failed: ${messageOf(error)}; use "download JSON"`);
   }
 };
 lookForAdapter();

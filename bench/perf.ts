@@ -91,7 +91,7 @@ export function regressionsOf(
   { ratioToStream, ratioTo }: Allowance,
 ): Regression[] {
   const name = before.case;
-  if (!row) return [{ case: name, what: "there is no such case in the run", noisy: false }];
+  if (!row) return [{ case: name, what: "the run has no such case", noisy: false }];
   if (row.error !== undefined) return [{ case: name, what: row.error, noisy: false }];
   return [...countRegressions(row, before), ...ratioRegressions(row, before, { ratioToStream, ratioTo })];
 }

@@ -37,13 +37,13 @@ export async function readBaseline(): Promise<Baseline> {
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw new DataError("bench/baseline.json is not there; npm run perf -- --update writes it", { cause: error });
+    throw new DataError("bench/baseline.json is missing; npm run perf -- --update writes it", { cause: error });
   }
   try {
     const baseline: Baseline = JSON.parse(text);
     if (baseline.format === "fallline-perf/1") return baseline;
   } catch (error) {
-    throw new DataError(`bench/baseline.json is no JSON (${messageOf(error)}); it must be fallline-perf/1`, {
+    throw new DataError(`bench/baseline.json is not JSON (${messageOf(error)}); it must be fallline-perf/1`, {
       cause: error,
     });
   }
@@ -53,8 +53,8 @@ export async function readBaseline(): Promise<Baseline> {
 /** Parses the command line and runs; sets the process's exit code. */
 export async function main(words: readonly string[]): Promise<void> {
   const command = new Command("perf")
-    .description("our counts and ratios in the benchmark, held to bench/baseline.json")
-    .option("--update", "write what is found as the new baseline", false)
+    .description("compares our counts and ratios with bench/baseline.json")
+    .option("--update", "write the results as the new baseline", false)
     .action(async ({ update }: { update: boolean }) => {
       process.exitCode = (await (update ? renew() : check())) ? 0 : 1;
     });
@@ -79,7 +79,7 @@ async function renew(): Promise<boolean> {
   for (let run = 0; run < updateRuns; run++) {
     const { result, rows } = await ours(perfCases);
     const broken = perfCases.flatMap((title) => whyNoBaseline(title, rows.get(title)));
-    if (broken.length > 0) throw new DataError(`${broken.join("; ")}; the baseline is as it was`);
+    if (broken.length > 0) throw new DataError(`${broken.join("; ")}; the baseline is unchanged`);
     runs.push({ result, cases: perfCases.map((title) => baselineCase(rows.get(title)!)) });
   }
   const [{ result }] = runs as [(typeof runs)[number]];
@@ -92,13 +92,13 @@ async function renew(): Promise<boolean> {
     cases: perfCases.map((_, i) => middleOf(runs.map(({ cases }) => cases[i]!))),
   };
   await writeWhole(file, `${JSON.stringify(baseline, null, 2)}\n`);
-  process.stdout.write(`bench/baseline.json has ${baseline.cases.length} cases now, measured on ${baseline.adapter}\n`);
+  process.stdout.write(`bench/baseline.json now has ${baseline.cases.length} cases, measured on ${baseline.adapter}\n`);
   return true;
 }
 
 /** A ratio missing from the baseline would never be checked again. */
 function whyNoBaseline(title: string, row: Row | undefined): string[] {
-  if (row?.ms == null) return [`${title} gave no time (${row?.error ?? "there is no such case"})`];
+  if (row?.ms == null) return [`${title} gave no time (${row?.error ?? "no such case"})`];
   const engines = pageCases.find((each) => titleOf(each) === title)!.contenders.map(({ engine }) => engine);
   const found = baselineCase(row);
   const missing = engines.filter((engine) =>
@@ -130,8 +130,8 @@ async function check(): Promise<boolean> {
     const adapter = adapterLine(result.adapter);
     const comparable = adapter === baseline.adapter;
     if (attempt === 0 && !comparable) {
-      const why = `the baseline is of ${baseline.adapter}, and this is ${adapter}`;
-      process.stderr.write(`perf: counts alone are held to it, since ${why}\n`);
+      const why = `the baseline is for ${baseline.adapter}, and this is ${adapter}`;
+      process.stderr.write(`perf: only counts are compared, since ${why}\n`);
     }
     const found = left
       .flatMap((title) => regressionsOf(rows.get(title), before.get(title)!, baseline.allowance))
@@ -144,8 +144,8 @@ async function check(): Promise<boolean> {
   const cases = baseline.cases.length;
   process.stdout.write(
     regressions.length === 0
-      ? `${cases} cases are as the baseline has them, or better\n`
-      : `${regressions.length} regressions in ${cases} cases; where that is meant, npm run perf -- --update\n`,
+      ? `${cases} cases match the baseline or are better\n`
+      : `${regressions.length} regressions in ${cases} cases; if intended: npm run perf -- --update\n`,
   );
   return regressions.length === 0;
 }

@@ -46,17 +46,17 @@ const docs = join(root, "docs");
 /** Parses the command line and runs; sets the process's exit code. */
 export async function main(words: readonly string[]): Promise<void> {
   const command = new Command("bench")
-    .description("the same work in fallline and in its peers, in one page, side by side")
+    .description("runs the same work in fallline and its peers, in one page")
     .option("--quick", "the smallest cases, in fewer and shorter rounds: under a minute", false)
-    .option("--every", "the largest cases and those of every rule too; may take hours", false)
-    .option("--filter <name>", 'only the cases with this in their suite and name ("train", "cpu:" …)', "")
-    .option("--rounds <n>", "how many rounds of each case at most, instead of what its time allows")
+    .option("--every", "also the largest cases and every rule; may take hours", false)
+    .option("--filter <name>", 'only cases whose suite and name contain this ("train", "cpu:" …)', "")
+    .option("--rounds <n>", "at most n rounds of each case, instead of all that fit its time")
     .option("--json <file>", "also write the result to this file")
-    .option("--torch <file>", "show the rows that bench/torch_peer.py has printed beside the others")
-    .option("--docs", "also write docs/benchmark_results.md and docs/benchmark.svg; of a full run", false)
-    .option("--browser <name>", `in which browser: ${browserNames.join(" or ")}; default chrome`)
+    .option("--torch <file>", "also show the rows printed by bench/torch_peer.py")
+    .option("--docs", "also write docs/benchmark_results.md and docs/benchmark.svg; full runs only", false)
+    .option("--browser <name>", `the browser: ${browserNames.join(" or ")}; default chrome`)
     .option("--node", "in Node, on Dawn (npm webgpu), where there is no browser", false)
-    .option("--headful", "with the browser's window, and whatever GPU it finds there", false);
+    .option("--headful", "show the browser's window, and use any GPU it finds", false);
   try {
     const options = readOptions(command.parse(words).opts());
     process.exitCode = (await bench(options)) ? 0 : 1;
@@ -84,7 +84,7 @@ export function readOptions({ rounds, ...given }: Record<string, unknown>): Opti
   checkFilter(options.filter ?? "");
   if (options.json !== undefined) checkFile("--json", options.json);
   if (options.docs && narrowed(options).length > 0) {
-    throw new OptionError("--docs is given; it must be a full run's, without --quick, --filter and --rounds");
+    throw new OptionError("--docs is given; it needs a full run, without --quick, --filter and --rounds");
   }
   for (const [option, value] of [
     ["--browser", given.browser],
@@ -114,7 +114,7 @@ const asNumber = (text: unknown) => (Number.isNaN(Number(text)) ? text : Number(
 /** Checks that a file is writable before hours of work, not after. */
 function checkFile(option: string, path: string): void {
   const refuse = (allowed: string) => new OptionError(`${option} is ${show(path)}; ${allowed}`);
-  if (existsSync(path) && statSync(path).isDirectory()) throw refuse("it must be a file, and is a folder");
+  if (existsSync(path) && statSync(path).isDirectory()) throw refuse("it must be a file, not a folder");
   try {
     accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
   } catch {
@@ -164,8 +164,8 @@ export function writtenLine(options: Asked, result: Pick<Result, "incomplete">, 
   const less = narrowed(options);
   const what = [`${cut ? "an incomplete" : less.length > 0 ? "a" : "a full"} run`, less.join(" ")].filter(Boolean);
   const paths = filesOf(options, result).map(([path]) => relative(process.cwd(), path));
-  const full = join(relative(process.cwd(), results), "full.json");
-  const stays = hasFull && (cut || less.length > 0) ? `; ${full} and its like are still the last full run's` : "";
+  const full = join(relative(process.cwd(), results), "full.*");
+  const stays = hasFull && (cut || less.length > 0) ? `; ${full} are still the last full run's` : "";
   return `${what.join(" with ")} is written to ${paths.join(", ")}${stays}`;
 }
 
@@ -230,7 +230,7 @@ async function withRest(
     });
     for (const [i, each] of size.entries()) {
       signal.throwIfAborted();
-      const doing = { case: each.name, doing: "bundled and zipped", done: 0, total: 1 };
+      const doing = { case: each.name, doing: "bundling and zipping", done: 0, total: 1 };
       follow({ ...doing, casesDone: i, cases: size.length }, page.length + node.length);
       finished = [...finished, ...(await weigh(each))];
     }
@@ -244,7 +244,7 @@ async function withRest(
 function withoutPage({ quick = false }: RunOptions): Result {
   return {
     format: "fallline-bench/1",
-    adapter: { vendor: "", architecture: "", description: "none: the cases of Node alone", software: false },
+    adapter: { vendor: "", architecture: "", description: "none: only the cases of Node", software: false },
     browser: `Node ${process.versions.node}`,
     date: new Date().toISOString(),
     quick,

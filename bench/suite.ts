@@ -311,14 +311,14 @@ async function runCase(
     await nextTask();
   };
   try {
-    report("what is expected", 0);
+    report("computing the reference", 0);
     await nextTask();
     const expected = await expectedOf(of);
     for (const [i, entry] of entries.entries()) {
       const { engine, load } = entry.contender;
       await turn?.();
       signal?.throwIfAborted();
-      report(`${engine} loads`, 1 + i);
+      report(`loading ${engine}`, 1 + i);
       await nextTask();
       watching.turn = entry;
       try {
@@ -327,7 +327,7 @@ async function runCase(
       } catch (error) {
         entry.error = `${engine} does not load: ${messageOf(error)}`;
       }
-      report(`${engine} is checked`, 1 + i);
+      report(`checking ${engine}`, 1 + i);
       await attempt(entry, async (runner) => {
         if (!expected || !runner.answer) return;
         if ("error" in expected) throw new Error(expected.error);
@@ -377,7 +377,7 @@ async function runCase(
     for (const entry of entries) {
       await attempt(entry, async (runner) => {
         if (!runner.kernels || entry.times.length === 0) return;
-        report(`${entry.contender.engine}'s kernels, each by itself`, total);
+        report(`${entry.contender.engine}'s kernels, one by one`, total);
         entry.kernels = await runner.kernels();
       });
     }
@@ -387,7 +387,7 @@ async function runCase(
       try {
         entry.runner?.destroy();
       } catch (error) {
-        entry.error ??= `it does not tidy up after itself: ${messageOf(error)}`;
+        entry.error ??= `cleaning up failed: ${messageOf(error)}`;
       }
     }
   }
@@ -426,7 +426,7 @@ class Watching {
     const note = ({ error }: GPUUncapturedErrorEvent) => {
       // An engine that is still loading may be on this device.
       if (this.turn && (!this.turn.runner || this.turn.runner.device === device)) {
-        this.turn.error ??= `a GPU error that nobody caught: ${error.message}`;
+        this.turn.error ??= `an uncaught GPU error: ${error.message}`;
       }
     };
     device.addEventListener("uncapturederror", note);
@@ -444,7 +444,7 @@ async function expectedOf(of: Case): Promise<Answer | { readonly error: string }
   try {
     return await of.expected?.();
   } catch (error) {
-    return { error: `what it should answer is not known: ${messageOf(error)}` };
+    return { error: `the reference failed: ${messageOf(error)}` };
   }
 }
 

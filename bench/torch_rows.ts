@@ -65,7 +65,7 @@ export function withTorch(result: Result, { device, torch, rows: given }: TorchR
           ...emptyRow({ suite, name, n, tensors }, each.engine),
           ...{ ms: each.ms, quartiles: each.quartiles, spread: each.quartiles[1] - each.quartiles[0] },
           paramsPerSecond: (1000 * n) / each.ms,
-          note: `PyTorch ${torch} on ${device}, measured by bench/torch_peer.py in a run of its own`,
+          note: `PyTorch ${torch} on ${device}, measured by bench/torch_peer.py in a separate run`,
         }),
       ),
     ];

@@ -28,7 +28,7 @@ import { keeping } from "./keeping.ts";
 
 /** Its own AdamW is not a package in the registry. */
 const note =
-  "AdamW written by hand in the jitted step; two steps are in its queue at most, since it submits nothing before it is waited for";
+  "AdamW written by hand in the jitted step; at most two steps are queued, since it submits nothing until waited for";
 
 /** Steps of a jitted function that makes several: enough to share a call's cost, and few enough to be traced soon. */
 const unrolled = 8;
@@ -47,7 +47,7 @@ let lost = false;
 /** The device of its backend, which the first call starts; it cannot start another. */
 async function deviceOf(): Promise<GPUDevice> {
   started = true;
-  if (lost) throw new Error("its device was lost before, and it starts once in a page");
+  if (lost) throw new Error("its device was lost, and it starts only once in a page");
   if (current) return current;
   if (!(await init("webgpu")).includes("webgpu")) throw new Error("its WebGPU backend does not start");
   defaultDevice("webgpu");

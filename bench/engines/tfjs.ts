@@ -49,7 +49,7 @@ async function backendOf(): Promise<WebGPUBackend> {
   }
   if (!(await tf.setBackend("webgpu"))) throw new Error("its WebGPU backend does not start");
   const backend = tf.backend();
-  if (!(backend instanceof WebGPUBackend)) throw new Error("its backend is not the one for WebGPU");
+  if (!(backend instanceof WebGPUBackend)) throw new Error("its backend is not for WebGPU");
   if (backend !== current) {
     current = backend;
     backend.device.lost.then(() => {

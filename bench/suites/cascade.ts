@@ -46,7 +46,7 @@ const fallline = keeping(async (keep, count: number) => {
   const wait = () => device.queue.onSubmittedWorkDone();
   return {
     device,
-    note: "the map steps of a turn are one submission, of 200 at most",
+    note: "a turn's map steps, at most 200, are one submission",
     bytes: count * bytesPerRate,
     step: () => run(1),
     wait,

@@ -63,7 +63,7 @@ const all = {
 
 async function runnerOf(starter: Starter, work: UpdateWork, cold: boolean): Promise<Runner> {
   const { make, hasStarted } = await starter.load(work);
-  if (cold && hasStarted()) throw new Error("it has started in this page before; open the page anew");
+  if (cold && hasStarted()) throw new Error("it has already started in this page; reload the page");
   const start = async () => {
     const begin = performance.now();
     const runner = await make();
@@ -77,8 +77,8 @@ async function runnerOf(starter: Starter, work: UpdateWork, cold: boolean): Prom
   };
   return {
     note: cold
-      ? "the first device of this engine in this page; what it compiles is cached only if the browser's profile has seen it"
-      : "a new device each time, in a page where the same was compiled before",
+      ? "this engine's first device in this page; kernels are cached only if the browser's profile has compiled them"
+      : "a new device each time, in a page that has compiled the same",
     async step() {
       await start();
     },
@@ -98,7 +98,7 @@ async function runnerOf(starter: Starter, work: UpdateWork, cold: boolean): Prom
 async function answerOf(make: Make): Promise<Answer> {
   const runner = await make();
   try {
-    if (!runner.answer) throw new Error("it gives no answer");
+    if (!runner.answer) throw new Error("it returns no answer");
     return await runner.answer();
   } finally {
     runner.destroy();

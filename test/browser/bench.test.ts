@@ -105,8 +105,8 @@ describe("the benchmark's page", () => {
   it("keeps the result before a run that is stopped before a case is finished", async () => {
     const link = () => page.$eval("#download a", (a) => fetch((a as HTMLAnchorElement).href).then((got) => got.text()));
     const before = await link();
-    expect(await stopSoon()).toBe("starts …");
-    expect(await status()).toBe("stopped before a case was finished; the result before it is kept");
+    expect(await stopSoon()).toBe("starting …");
+    expect(await status()).toBe("stopped before a case was finished; the previous result is kept");
     expect(await link()).toBe(before);
     expect(await page.$$("#rows tbody tr")).toHaveLength(5);
   });

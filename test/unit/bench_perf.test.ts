@@ -47,7 +47,7 @@ describe("regressions", () => {
   it("are errors and missing cases, by themselves", () => {
     expect(found({ error: "its device was lost", dispatches: 2 })).toEqual([["its device was lost", false]]);
     expect(regressionsOf(undefined, before, allowance)).toEqual([
-      { case: "update: adamw 1x1M", what: "there is no such case in the run", noisy: false },
+      { case: "update: adamw 1x1M", what: "the run has no such case", noisy: false },
     ]);
   });
 });

@@ -338,7 +338,7 @@ describe("an engine that fails", () => {
       rounds: 1,
     });
     expect(errors(rows)).toEqual([
-      ["tfjs", "it does not tidy up after itself: it is gone already"],
+      ["tfjs", "cleaning up failed: it is gone already"],
       ["fallline", undefined],
       ["fallline", undefined],
     ]);
@@ -349,7 +349,7 @@ describe("an engine that fails", () => {
     const contenders = [engine("fallline", [], answering(expected)), engine("stream")];
     const rows = await runCases([caseOf(contenders, { expected: broken("no memory") })], { rounds: 1 });
     expect(errors(rows)).toEqual([
-      ["fallline", "what it should answer is not known: no memory"],
+      ["fallline", "the reference failed: no memory"],
       ["stream", undefined],
     ]);
   });
@@ -405,7 +405,7 @@ describe("a device", () => {
     const rows = await runCases([caseOf(contenders)], { rounds: 3 });
     expect(errors(rows)).toEqual([
       ["fallline", undefined],
-      ["naive", "a GPU error that nobody caught: a binding is too large"],
+      ["naive", "an uncaught GPU error: a binding is too large"],
     ]);
   });
 
@@ -533,7 +533,7 @@ describe("the command line", () => {
     [{ rounds: "2.5" }, "--rounds is 2.5; it must be a whole number >= 1"],
     [{ rounds: "many" }, '--rounds is "many"; it must be a whole number >= 1'],
     [{ json: "/nosuch/x.json" }, '--json is "/nosuch/x.json"; it must be a file in a folder that exists'],
-    [{ json: import.meta.dirname }, "it must be a file, and is a folder"],
+    [{ json: import.meta.dirname }, "it must be a file, not a folder"],
     [{ node: true }, "--browser is given; it must be left out with --node, which starts no browser"],
     [{ browser: undefined, headful: true, node: true }, "--headful is given; it must be left out with --node"],
     [{ filter: "nosuch" }, 'filter is "nosuch"; it must be part of'],
@@ -552,7 +552,7 @@ describe("the command line", () => {
 
   it.each([{ quick: true }, { filter: "norm" }, { rounds: "3" }])("keeps %o out of the documentation", (given) => {
     expect(() => readOptions({ browser: "chrome", docs: true, ...given })).toThrow(
-      "--docs is given; it must be a full run's, without --quick, --filter and --rounds",
+      "--docs is given; it needs a full run, without --quick, --filter and --rounds",
     );
   });
 
@@ -564,7 +564,7 @@ describe("the command line", () => {
   ])("says of %j, %j what is written, and keeps the last full run", (given, result, says, names, stays) => {
     const line = writtenLine(readOptions({ browser: "chrome", ...given }), result, true);
     const files = names.flatMap((name) => ["json", "md", "svg"].map((kind) => `bench/results/${name}.${kind}`));
-    const rest = stays ? "; bench/results/full.json and its like are still the last full run's" : "";
+    const rest = stays ? "; bench/results/full.* are still the last full run's" : "";
     expect(line.replaceAll("\\", "/")).toBe(`${says} ${files.join(", ")}${rest}`);
   });
 
@@ -577,7 +577,7 @@ describe("the command line", () => {
 
   it("says that PUPPETEER_EXECUTABLE_PATH names no browser that starts, and what runs instead", () => {
     expect(passedOver("chrome", "/nosuch", "/usr/bin/chromium")).toBe(
-      'PUPPETEER_EXECUTABLE_PATH is "/nosuch"; it must be a Chrome or Chromium that starts, so that /usr/bin/chromium runs instead',
+      'PUPPETEER_EXECUTABLE_PATH is "/nosuch"; it must be a Chrome or Chromium that starts; /usr/bin/chromium runs instead',
     );
     for (const named of [undefined, "", "/usr/bin/chromium"]) {
       expect(passedOver("chrome", named, "/usr/bin/chromium")).toBeUndefined();

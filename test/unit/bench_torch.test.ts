@@ -33,7 +33,7 @@ it("stands beside ours, with a ratio where both are of a GPU", () => {
   const [first, torch, naive] = withTorch(result(false), read(printed)).rows;
   expect(first).toMatchObject({ engine: "fallline", ratioTo: { "torch fused": 0.5 } });
   expect(torch).toMatchObject({ engine: "torch fused", n: 2 ** 20, ms: 0.02, quartiles: [0.019, 0.022], agrees: null });
-  expect(torch!.note).toBe("PyTorch 2.9.0 on NVIDIA H200, measured by bench/torch_peer.py in a run of its own");
+  expect(torch!.note).toBe("PyTorch 2.9.0 on NVIDIA H200, measured by bench/torch_peer.py in a separate run");
   expect(naive!.engine).toBe("naive");
   for (const found of [
     withTorch(result(true), read(printed)),
