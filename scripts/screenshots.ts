@@ -20,7 +20,7 @@ const patience = 1500;
 
 export async function main(): Promise<void> {
   const executablePath = findChrome();
-  if (!executablePath) throw new Error("the screenshots need Chrome or Chromium, and there is none; run: npm test");
+  if (!executablePath) throw new Error("the screenshots need Chrome or Chromium; to install one, run: npm test");
   await mkdir(folder, { recursive: true });
   const server = await preview({
     root,

@@ -77,7 +77,7 @@ function installDependencies() {
   if (stamp.lock === lock && existsSync(join(root, "node_modules", "vite"))) return;
   say("installing the locked dependencies (npm ci) …");
   if (!run("npm", ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"])) {
-    giveUp("npm ci failed; its message stands above. Once that is mended, run: npm ci");
+    giveUp("npm ci failed; see its message above. Once that is fixed, run: npm ci");
   }
   stamp = {};
   remember({ lock });
@@ -117,7 +117,7 @@ function buildIfStale() {
   if (stamp.sources === sources && built.every((path) => existsSync(join(root, "dist", path)))) return;
   say("building (npm run build) …");
   if (!run(process.execPath, [join("scripts", "build.mjs")])) {
-    giveUp("the build failed; its message stands above. To see it again, run: npm run build");
+    giveUp("the build failed; see its message above. To build again, run: npm run build");
   }
   remember({ sources });
 }
@@ -142,7 +142,7 @@ function workingChrome() {
 
 /** Tries each way to get a Chrome until one works. */
 function installChrome() {
-  say("no Chrome or Chromium here; installing one: npx puppeteer browsers install chrome …");
+  say("no Chrome or Chromium found; installing one: npx puppeteer browsers install chrome …");
   if (
     run("npx", ["--no-install", "puppeteer", "browsers", "install", "chrome"], { timeout: 600_000 }) &&
     workingChrome()
@@ -152,7 +152,7 @@ function installChrome() {
   const debian = existsSync("/etc/debian_version");
   const apt = ["install", "-y", "--no-install-recommends", "chromium"];
   if (debian && process.getuid?.() === 0) {
-    say(`that did not work; apt-get ${apt.join(" ")} …`);
+    say(`that failed; trying apt-get ${apt.join(" ")} …`);
     if (!run("apt-get", apt, { quiet: true })) {
       say("apt-get update …");
       run("apt-get", ["update"], { quiet: true });
@@ -178,9 +178,9 @@ function findWebGPU() {
     if (enough()) return;
     remember({ installFailed: true });
   }
-  const missing = served() ? "the browser tests have no Chrome or Chromium" : "no WebGPU: no GPU driver, no Chrome";
+  const missing = served() ? "no Chrome or Chromium for the browser tests" : "no WebGPU: no GPU driver, no Chrome";
   if (forTests) giveUp(`${missing}, and none could be installed. Run: ${remedy()}`);
-  say(`${missing}; going on with the CPU reference. For WebGPU run: ${remedy()}`);
+  say(`${missing}; using the CPU reference. For WebGPU run: ${remedy()}`);
 }
 
 checkNode();

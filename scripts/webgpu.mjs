@@ -207,7 +207,7 @@ export async function openWebGPU(flags = []) {
   if (!folder)
     return {
       reason:
-        "no GPU driver that Dawn accepts, and no Chrome or Chromium whose SwiftShader could serve; install a driver, or run: npx puppeteer browsers install chrome",
+        "no GPU driver that Dawn accepts, and no Chrome or Chromium with SwiftShader; install a driver, or run: npx puppeteer browsers install chrome",
     };
   await useSwiftShader(folder);
   const gpu = await openWith(dawn, flags);

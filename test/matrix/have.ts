@@ -106,7 +106,7 @@ function firefox(say: (line: string) => void): string {
     if (!(error instanceof DeviceError) || !existsSync("/etc/debian_version")) throw error;
   }
   const path = join(fetched("firefox-esr", say), "usr", "lib", "firefox-esr", "firefox-esr");
-  return existsSync(path) ? path : refuse("Debian's firefox-esr holds no Firefox");
+  return existsSync(path) ? path : refuse("Debian's firefox-esr contains no Firefox");
 }
 
 /** What no environment chooses: the drivers of macOS and Windows. */
@@ -136,7 +136,7 @@ const driverEnv = (manifests: string, libraries?: string) => ({
 
 function swiftShader(): Driver | undefined {
   if (process.platform !== "linux") return undefined;
-  const folder = findSwiftShader() ?? refuse("no Chrome or Chromium here whose SwiftShader could serve");
+  const folder = findSwiftShader() ?? refuse("no Chrome or Chromium with SwiftShader");
   return { name: "SwiftShader", env: driverEnv(join(folder, "vk_swiftshader_icd.json"), folder) };
 }
 
@@ -188,7 +188,7 @@ function backports(): string | undefined {
 /** The folder below which a Debian package lies with whatever it needs that is not installed here. */
 function fetched(name: string, say: (line: string) => void, release?: string): string {
   if (!existsSync("/etc/debian_version"))
-    return refuse(`${name} is fetched from Debian alone; install its like by hand`);
+    return refuse(`${name} is fetched only from Debian; install the equivalent by hand`);
   const folder = join(cache, "debian", release ? `${name}-${release}` : name);
   if (existsSync(join(folder, versionFile))) return folder;
   say(`apt-get download ${name}${release ? ` of ${release}` : ""} into ${folder} …`);
