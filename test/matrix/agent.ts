@@ -91,7 +91,7 @@ export async function runMatrix(
         }
         await device.queue.onSubmittedWorkDone();
         for (const problem of uncaught.splice(0)) {
-          report({ type: "case", shape, group, name: "errors that nobody caught", outcome: { problem }, ms: 0 });
+          report({ type: "case", shape, group, name: "uncaught errors", outcome: { problem }, ms: 0 });
         }
       }
     }

@@ -50,11 +50,11 @@ export const groups = {
   gradients: { title: "gradients", unit: "of a recorded loss or gradient", shaped: false },
   products: {
     title: "products",
-    unit: "of a gradient, by its tensor's largest, in every variant of the product",
+    unit: "of a gradient, over its tensor's largest, in every product variant",
     shaped: false,
   },
   float16: { title: "float16", unit: "as products, with operands rounded to float16", shaped: false },
-  steps: { title: "20 steps", unit: "of a loss of the main job, against the first line's", shaped: true },
+  steps: { title: "20 steps", unit: "of a loss of the main job, against the first line", shaped: true },
   training: { title: "training", unit: "of a recorded loss over 60 steps", shaped: false },
   models: { title: "models", unit: "as products, in models of every kind, activation and loss", shaped: false },
   laws: { title: "laws", unit: "", shaped: true },
@@ -132,9 +132,9 @@ export function trajectoryCases(files: readonly ReplayFile[]): readonly Case[] {
         name: replay.id,
         async run({ engine }) {
           const { ok, maxAbs, ratio, error } = await replayCase(file, replay, engine.optimizer);
-          if (!ok || maxAbs === null) return { problem: error ?? `it is ${maxAbs} off` };
+          if (!ok || maxAbs === null) return { problem: error ?? `it is off by ${maxAbs}` };
           const allowed = 3 * replay.float32MaxError! + 1e-7;
-          const problem = `it is ${maxAbs} off; at most ${allowed} is allowed`;
+          const problem = `it is off by ${maxAbs}; at most ${allowed} is allowed`;
           return { error: ratio!, ...(maxAbs <= allowed ? {} : { problem }) };
         },
       }),
@@ -164,7 +164,7 @@ export function trainingCases(text: string, digitsText: string): readonly Case[]
 
 const verdict = ({ ok, maxAbs, error }: { ok: boolean; maxAbs: number | null; error?: string }): Outcome => ({
   ...(maxAbs === null ? {} : { error: maxAbs }),
-  ...(ok ? {} : { problem: error ?? "it is further off than is allowed" }),
+  ...(ok ? {} : { problem: error ?? "its error exceeds what is allowed" }),
 });
 
 /** Every law of every rule on the device; of a quick run a share of the rules, with every option away from its default. */
@@ -268,7 +268,7 @@ export function recordedOf(files: readonly ReplayFile[], rule: Rule): { file: Re
 async function twice(subject: Subject, run: (subject: Subject) => Promise<Outcome>): Promise<Outcome> {
   const [first, second] = [await run(subject), await run(subject)];
   if (first.problem !== undefined || first.bits === second.bits) return first;
-  return { ...first, problem: "the same run gave other bits the second time" };
+  return { ...first, problem: "a second run gave different bits" };
 }
 
 /** Twenty steps of the main job with the products that the device runs by default. */
@@ -398,7 +398,7 @@ function productCase(variant: string, config: MlpConfig, batch: number): Case {
 }
 
 const judged = (error: number, allowed: number): Outcome =>
-  error <= allowed ? { error } : { error, problem: `it is ${error} off; at most ${allowed} is allowed` };
+  error <= allowed ? { error } : { error, problem: `it is off by ${error}; at most ${allowed} is allowed` };
 
 /** The largest difference between gradients of an engine and of the CPU reference, relative to the largest of its tensor. */
 async function gradientError(engine: Engine, config: ModelConfig, batch: number): Promise<number> {

@@ -96,10 +96,10 @@ function processHost(
       clearTimeout(timer);
       process.off("exit", end);
       if (ended) return;
-      const last = errors.at(-1) ?? "without a word";
+      const last = errors.at(-1) ?? "no message";
       report({
         type: "ended",
-        problem: late ? `it was ended after ${limitOf(asked)} s` : `it died (${code}): ${last}`,
+        problem: late ? `it was stopped after ${limitOf(asked)} s` : `it died (${code}): ${last}`,
       });
     },
   };
@@ -120,7 +120,7 @@ function pageHost(implementation: string, driver: Driver, name: BrowserName, pat
       try {
         const browser = await launch(name, path, false, driver.env);
         const timer = setTimeout(() => {
-          tell({ type: "ended", problem: `it was ended after ${limitOf(asked)} s` });
+          tell({ type: "ended", problem: `it was stopped after ${limitOf(asked)} s` });
           browser.close().catch((error: unknown) => console.error(`matrix: ${String(error)}`));
         }, 1000 * limitOf(asked));
         try {
@@ -132,7 +132,7 @@ function pageHost(implementation: string, driver: Driver, name: BrowserName, pat
           clearTimeout(timer);
           await browser.close();
         }
-        tell({ type: "ended", problem: "the page ended without a word" });
+        tell({ type: "ended", problem: "the page ended without a message" });
       } catch (error) {
         if (!(error instanceof Error)) throw error;
         tell({ type: "ended", problem: error instanceof DeviceError ? error.message : `it died: ${error.message}` });

@@ -78,34 +78,36 @@ export function numericsMarkdown(result: MatrixResult): string {
   const unequal = rows.filter(({ same }) => same && same.equal < same.compared);
   const compared = rows.reduce((sum, { same }) => sum + (same?.compared ?? 0), 0);
   return [
-    "This part is written by `npm run test:matrix -- --docs`, which runs the same cases on every implementation of WebGPU that a machine can",
+    "This part is written by `npm run test:matrix -- --docs`, which runs the same cases on every WebGPU implementation that a machine can",
     `have (${result.date}).`,
     "",
     "## On every implementation",
     "",
     `The worst error of each group of cases, or how many hold, by implementation, driver and shape of the kernels (${offered.join(", ")}).`,
-    "Groups that do not depend on the shape run in the first. An empty cell was not run.",
+    "Groups that do not depend on the shape run in the first one. An empty cell was not run.",
     "",
     markdownTable(head, lines),
     "",
     ...unitLines(),
-    ...(ended.length + result.missing.length > 0 ? ["", `Not here: ${[...ended, ...result.missing].join("; ")}.`] : []),
+    ...(ended.length + result.missing.length > 0
+      ? ["", `Not available: ${[...ended, ...result.missing].join("; ")}.`]
+      : []),
     "",
     "## Rules against float64",
     "",
-    "Largest difference of a parameter from the same formulas in float64, after 1 · 25 · 200 · 1,000 steps of the recorded gradients over and",
-    "over, every other time with the other sign, with the options of the first recorded case, in the shape that the device has by default.",
+    "Largest difference of a parameter from the same formulas in float64, after 1 · 25 · 200 · 1,000 steps. The recorded gradients repeat, with the",
+    "sign flipped every other time; options are those of the first recorded case, and the shape is the device's default.",
     "Beside it, how far the source's own float32 run is off within its 25 steps. The reference is the CPU twin in a process whose arrays are",
-    `float64; over 25 steps it is within ${brief(fromRecorded(result))} of the recorded float64 of PyTorch and Optax. Implementations with the same numbers to the`,
-    "bit share a column.",
+    `float64; over 25 steps it is within ${brief(fromRecorded(result))} of the recorded float64 of PyTorch and Optax. Implementations with bit-identical`,
+    "numbers share a column.",
     "",
     markdownTable(ruleHead, ruleLines),
     "",
     ...(columns.length > 1 ? apartLines(columns) : []),
-    "A step is a handful of operations, each off by half a unit in the last place at most, and errors of many steps mostly cancel. Not where the",
-    "same rounding comes every step: `adamw` and `adafactor` multiply a parameter by 1 - lr · decay, a constant whose float32 is off by up to 3e-8,",
-    "as does PyTorch. `rprop` multiplies its steps by 1.2 and 0.5 hundreds of times. Where a rule goes by a sign (`lion`, `signum`, `rprop`) a",
-    "gradient near 0 may turn a step earlier, and the difference is then as large as a step. `prodigy` subtracts parameters from where they began",
+    "A step is a handful of operations, each off by at most half a unit in the last place, and over many steps errors mostly cancel, except where",
+    "every step rounds the same way: `adamw` and `adafactor`, like PyTorch, multiply a parameter by 1 - lr · decay, a constant whose float32 is off",
+    "by up to 3e-8. `rprop` multiplies its steps by 1.2 and 0.5 hundreds of times. Where a rule uses a sign (`lion`, `signum`, `rprop`), a",
+    "gradient near 0 may flip a step earlier, and the difference is then as large as a step. `prodigy` subtracts parameters from their start",
     "while its distance is small, which magnifies their rounding.",
     "",
     "## The same to the bit",
@@ -115,8 +117,8 @@ export function numericsMarkdown(result: MatrixResult): string {
       (unequal.length === 0
         ? `always (${compared} comparisons).`
         : `not in ${unequal.map(({ implementation, driver, shape }) => `${implementation}, ${driver}, ${shape}`).join("; ")}.`),
-    "- **Everywhere**, by construction: initial values, the rows of batches, what dropout drops, and whatever is whole numbers that float32 holds.",
-    "- **Not**, where sums are taken: two drivers, two adapters, two products, or two shapes, and by default implementations run different shapes",
+    "- **Everywhere**, by construction: initial values, the rows of batches, dropout masks, and arithmetic on whole numbers that float32 holds.",
+    "- **Not** where sums are taken, on two drivers, two adapters, two products or two shapes; by default implementations run different shapes",
     "  on one adapter, since not all of them offer its subgroups.",
   ].join("\n");
 }
@@ -158,10 +160,10 @@ function apartLines(columns: readonly Column[]): readonly string[] {
   const same = apart.filter(({ most }) => most === 0);
   const furthest = apart.reduce((a, b) => (b.most > a.most ? b : a));
   return [
-    `${same.length} of ${apart.length} rules have the same numbers after 1,000 steps on all of these, which are emulations on one kind of CPU; of the`,
-    `others \`${furthest.name}\` comes furthest apart, by ${brief(furthest.most)}. They sum over tensors, lines or products, which the kernel's shape takes in another`,
-    "order, or a driver rounds a root or a division otherwise. WGSL leaves a GPU 2.5 units in the last place of a division, and whether it fuses",
-    "a product with a sum.",
+    `${same.length} of ${apart.length} rules have the same numbers after 1,000 steps on all of these, which are emulations on one kind of CPU. Of the`,
+    `others, \`${furthest.name}\` differs most, by ${brief(furthest.most)}. They sum over tensors, lines or products in an order that depends on the`,
+    "kernel's shape, or a driver rounds a root or a division differently. WGSL allows a GPU 2.5 units in the last place for a division, and",
+    "leaves open whether it fuses a product with a sum.",
     "",
   ];
 }

@@ -39,16 +39,16 @@ const say = (line: string) => process.stderr.write(`matrix: ${line}\n`);
 export async function main(words: readonly string[]): Promise<void> {
   const program = new Command("npm run test:matrix --")
     .description("Runs the same cases on every implementation of WebGPU that this machine can have")
-    .option("--quick", "each implementation with one driver in two shapes, the laws shared out; within five minutes")
-    .option("--only <text>", 'the implementations whose name or driver contains this alone: "Deno", "lavapipe"', "")
-    .option("--cases <texts...>", 'the cases whose group or name contains one of these alone: "laws: lion" drift', [])
-    .option("--shapes <names...>", `these shapes of the kernels alone: ${shapeNames.join(", ")}`, [])
-    .option("--json <file>", "also write everything that came out to this file")
-    .option("--docs", "also write it into docs/numerics.md; of a whole run")
-    .option("--from <files...>", "show what --json has written, of several runs together, instead of running anything")
+    .option("--quick", "each implementation with one driver in two shapes, sharing the laws; within five minutes")
+    .option("--only <text>", 'only implementations whose name or driver contains this: "Deno", "lavapipe"', "")
+    .option("--cases <texts...>", 'only cases whose group or name contains one of these: "laws: lion" drift', [])
+    .option("--shapes <names...>", `only these kernel shapes: ${shapeNames.join(", ")}`, [])
+    .option("--json <file>", "also write all results to this file")
+    .option("--docs", "also update docs/numerics.md; whole runs only")
+    .option("--from <files...>", "combine and show files written by --json, running nothing")
     .parse([...words]);
   const options = program.opts<Options>();
-  if (options.docs && options.quick) program.error("--docs is given; it must be a whole run's, without --quick");
+  if (options.docs && options.quick) program.error("--docs is given; it needs a whole run, without --quick");
   const unknown = options.shapes.find((name) => !shapeNames.includes(name));
   if (unknown !== undefined) program.error(`--shapes has ${unknown}; it must have some of ${shapeNames.join(", ")}`);
   const result = options.from
@@ -65,7 +65,7 @@ const writeResult = (path: string, result: MatrixResult) => writeFileSync(resolv
 
 function readResult(path: string, program: Command): MatrixResult {
   const result = JSON.parse(readFileSync(resolve(path), "utf8")) as MatrixResult;
-  if (result.format !== "fallline-matrix/1") program.error(`--from is ${path}; it must be what --json has written`);
+  if (result.format !== "fallline-matrix/1") program.error(`--from is ${path}; it must be a file written by --json`);
   return result;
 }
 

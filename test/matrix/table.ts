@@ -107,9 +107,9 @@ export function tableOf({ hosts, reference }: MatrixResult): Table {
     const end = reports.find((line) => line.type === "ended");
     const opened = reports.find((line) => line.type === "opened");
     if (!end || end.problem !== undefined) {
-      ended.push(`${where}: ${end?.problem ?? "it did not end"}`);
+      ended.push(`${where}: ${end?.problem ?? "it did not finish"}`);
       // What never opened is not here; what opened and died is broken.
-      if (opened) problems.push(`${where}: ${end?.problem ?? "it did not end"}`);
+      if (opened) problems.push(`${where}: ${end?.problem ?? "it did not finish"}`);
     }
     return (opened?.shapes ?? [])
       .map((shape): TableRow => {
@@ -125,7 +125,7 @@ export function tableOf({ hosts, reference }: MatrixResult): Table {
             const [bitsOfOthers] = others.values();
             compared++;
             if (line.outcome.bits === bitsOfOthers) equal++;
-            const differs = `its bits are not those of ${[...others.keys()][0]}`;
+            const differs = `its bits differ from those of ${[...others.keys()][0]}`;
             return { line, error, problem: problem ?? (line.outcome.bits === bitsOfOthers ? undefined : differs) };
           });
           const broken = judged.flatMap(({ line, problem }) =>
@@ -186,7 +186,7 @@ function judge({ group, name, outcome }: CaseReport, reference: readonly Referen
   const off = distance(values[last]!, wanted[last]!);
   if (group === "drift") return [off, undefined] as const;
   const allowed = group === "steps" ? stepsAllowed : rulesAllowed * Math.max(1, ...wanted[last]!.map(Math.abs));
-  return [off, off <= allowed ? undefined : `it is ${off} off; at most ${allowed} is allowed`] as const;
+  return [off, off <= allowed ? undefined : `it is off by ${off}; at most ${allowed} is allowed`] as const;
 }
 
 /** The largest difference of two lists of numbers; infinite where one is no number. */
@@ -242,9 +242,9 @@ export function textOf(result: MatrixResult): string {
     lineOf(head),
     ...lines.map(lineOf),
     "",
-    "The worst of each cell; a count where cases hold or do not. Errors are",
+    "A cell is the worst error, or a count of cases. Errors are",
     ...units,
-    ...(ended.length + result.missing.length > 0 ? ["", "Not here:"] : []),
+    ...(ended.length + result.missing.length > 0 ? ["", "Not available:"] : []),
     ...[...ended, ...result.missing].map((line) => `  ${line}`),
     ...(problems.length > 0 ? ["", "Broken:", ...problems.map((line) => `  ${line}`)] : []),
     "",
@@ -256,5 +256,5 @@ function summary({ rows, problems }: Table): string {
   const cells = rows.flatMap((row) => Object.values(row.cells));
   const held = cells.reduce((sum, cell) => sum + cell.held, 0);
   const left = cells.reduce((sum, cell) => sum + cell.left, 0);
-  return `${held} passed, ${problems.length} failed${left > 0 ? `; ${left} left out for want of time` : ""}`;
+  return `${held} passed, ${problems.length} failed${left > 0 ? `; ${left} left out for lack of time` : ""}`;
 }

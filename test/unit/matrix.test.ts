@@ -70,8 +70,8 @@ describe("the table of implementations", () => {
       { equal: 0, compared: 1 },
     ]);
     expect(problems).toEqual([
-      "two, paper, apart-4, rules: sgd: its bits are not those of one, paper",
-      "three, glass, apart-4, exact: whole: its bits are not those of the CPU reference",
+      "two, paper, apart-4, rules: sgd: its bits differ from those of one, paper",
+      "three, glass, apart-4, exact: whole: its bits differ from those of the CPU reference",
     ]);
   });
 
