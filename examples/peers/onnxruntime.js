@@ -5,7 +5,7 @@ import * as ort from "onnxruntime-web/webgpu";
 // gradient = transpose(input) · (input · weights - target), for an input of [4, 3] and weights of [3, 2].
 const model = new URL("./gradient.onnx", import.meta.url).href;
 const session = await ort.InferenceSession.create(model, { executionProviders: ["webgpu"] });
-const device = await ort.env.webgpu.device; // there once a session was created
+const device = await ort.env.webgpu.device; // exists once a session was created
 
 const [rows, columns, outputs] = [4, 3, 2];
 const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;

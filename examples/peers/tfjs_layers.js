@@ -9,7 +9,7 @@ const hidden = tf.layers.dense({ units: 16, inputShape: [2], activation: "relu" 
 const model = tf.sequential({ layers: [hidden, tf.layers.dense({ units: 1 })] });
 const config = adamw({
   lr: schedules.cosine({ base: 0.05, steps: 20 }),
-  groups: [{ params: "*bias*", weightDecay: 0 }], // variables are called as TensorFlow.js calls them
+  groups: [{ params: "*bias*", weightDecay: 0 }], // variables have their TensorFlow.js names
   modifiers: [modifiers.clipGlobalNorm({ maxNorm: 1 })],
 });
 const optimizer = await createTfOptimizer(tf, model.trainableWeights, config);

@@ -191,8 +191,8 @@ ${markdownTable(["rule", "class", "slots", "state", "moved", "dispatches", "sour
 
 \`muon\` recomputes \`orthogonal\` in every update and does not save it. It multiplies matrices of one shape in the same dispatches,
 whatever their number, and of symmetric products only a triangle. Its ${jordan.length} Newton–Schulz steps take ${jordan.length}·n²·(3m + n)/2 multiplications,
-where n is the shorter side of the matrix and m the longer. From m = 2n on most steps are taken on the n × n Gram matrix alone, which
-takes n²·(3m + 7n). With \`polarExpress\` each step has coefficients of its own, which bring singular values closer to 1.
+where n is the shorter side of the matrix and m the longer. From m = 2n on, most steps are taken on the n × n Gram matrix alone, which
+takes n²·(3m + 7n). With \`polarExpress\` each step has its own coefficients, which bring singular values closer to 1.
 torch.optim.Muon runs its steps in bfloat16 and fallline in float32, so their trajectories differ by about 1e-3. The rate is multiplied
 by √max(1, outputs / inputs). A tensor's \`layout\` says which side of a matrix is the output: "in-out", the default, is the layout of
 the library's models, of Keras and of \`loadTorch\` with \`transpose\`; "out-in" is that of torch.nn.Linear.

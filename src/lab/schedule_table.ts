@@ -53,7 +53,7 @@ ten million, which is also the most a run may have), fewer where a schedule hold
 
 ## Plateaus
 
-A \`plateau\` changes by the metric that you report with \`optimizer.observe(metric)\`, wherever it stands in a config
+A \`plateau\` follows the metric that you report with \`optimizer.observe(metric)\`, wherever it is in a config
 ([example](learning_rate.md#plateaus-and-early-stopping)). Its state is saved with the optimizer. A metric that is not finite counts
 as no improvement.
 
