@@ -105,7 +105,7 @@ export function curvatureLaws(engine: Engine, { steps }: { readonly steps: numbe
     destroy();
   });
 
-  it("is that of each replica as if alone, and of some tensors that of their block", async () => {
+  it("is each replica's as if alone, and for some tensors their block's", async () => {
     const { objective, optimizer, destroy } = await network(sgd({ lr: 0.1, replicas: [{}, {}] }));
     const values = await optimizer.read();
     const doubled = Object.entries(values).map(([name, data]) => [name, data.map((value) => 2 * value)] as const);
@@ -155,7 +155,7 @@ export function curvatureLaws(engine: Engine, { steps }: { readonly steps: numbe
     destroy();
   });
 
-  it("refuses what it cannot take in a sentence", async () => {
+  it("refuses invalid input in a sentence", async () => {
     const { objective, optimizer, destroy } = await network();
     await expect(sharpness(objective)).rejects.toThrow("rows is missing; it must be a Uint32Array of row numbers");
     await expect(sharpness(objective, { rows, tolerance: 2 })).rejects.toThrow(

@@ -143,7 +143,7 @@ export function trainingLaws(engine: Engine, makeLosable?: () => Promise<Losable
       );
     });
 
-    it("tells what the layers did at every look of the watch", async () => {
+    it("reports what the layers did whenever the watch looks", async () => {
       const looks: LayersPoint[] = [];
       const watched = { ...config, watch: { every: 5 } };
       await train({ engine, ...watched, data, onLayers: (look) => looks.push(look) });
@@ -154,7 +154,7 @@ export function trainingLaws(engine: Engine, makeLosable?: () => Promise<Losable
       }
     });
 
-    it("throws where a rate leaves its range, though other steps are on their way", async () => {
+    it("throws where a rate leaves its range, though other steps are in flight", async () => {
       const optimizer = sgd({ lr: (step) => (step < 5 ? 0.1 : Number.NaN) });
       await expect(train({ engine, ...config, optimizer, data })).rejects.toThrow(OptionError);
       await expect(train({ engine, ...config, optimizer, data })).rejects.toThrow("sgd.lr is NaN at step 5");

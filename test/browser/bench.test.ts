@@ -41,7 +41,7 @@ describe("the benchmark's page", () => {
     await page.close();
   });
 
-  it("has nothing to show of a run that is stopped before a case is finished", async () => {
+  it("shows nothing for a run stopped before a case is finished", async () => {
     await stopSoon();
     expect(await status()).toBe("stopped before a case was finished");
     expect(await page.$("#copy:disabled")).not.toBeNull();
@@ -90,7 +90,7 @@ describe("the benchmark's page", () => {
     expect(await page.$("#copy:enabled")).not.toBeNull();
   });
 
-  it("draws charts that can be read in the dark and in the light, and changes between them", async () => {
+  it("draws charts readable in dark and light, and switches between them", async () => {
     expect(await page.evaluate(titleLightness)).toBeGreaterThan(150);
     for (const [theme, light] of [
       ["light", false],
@@ -102,7 +102,7 @@ describe("the benchmark's page", () => {
     expect(await page.$$("#times canvas")).toHaveLength(1);
   });
 
-  it("keeps the result before a run that is stopped before a case is finished", async () => {
+  it("keeps the previous result of a run stopped before a case is finished", async () => {
     const link = () => page.$eval("#download a", (a) => fetch((a as HTMLAnchorElement).href).then((got) => got.text()));
     const before = await link();
     expect(await stopSoon()).toBe("starting …");
@@ -158,7 +158,7 @@ describe("the probe's page", () => {
     await page.close();
   });
 
-  it("has cases that are there, and works without a connection", () => {
+  it("has cases that exist, and works offline", () => {
     expect(benchCases).toHaveLength(4);
     expect(new Set(recordedIds).size).toBe(recordedIds.length);
     const { files } = JSON.parse(readBuilt("page/files.json")) as { readonly files: readonly string[] };
@@ -212,7 +212,7 @@ describe("a run in the page", () => {
     await expect(run).rejects.toThrow(/^the tab was closed before a case was finished; nothing is written$/);
   });
 
-  it("says in one sentence which browser has no WebGPU, and what that needs", async () => {
+  it("says in one sentence which browser has no WebGPU, and what it needs", async () => {
     const { page } = await openPage(await launchChrome(false));
     await page.goto(address);
     const run = runInPage(page, { browser: "chrome", quick: true }, () => undefined, new AbortController().signal);

@@ -20,7 +20,7 @@ interface Outcome {
   readonly losses: readonly number[];
 }
 
-it("trains and tests by every rule, with an average, as the CPU reference does, and other parameters than without", {
+it("trains and tests with every rule and an average as the CPU reference does, and other parameters than without", {
   timeout: 170_000,
 }, async () => {
   const address = await serve("dist");

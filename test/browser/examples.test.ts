@@ -27,7 +27,7 @@ function answer(request: HTTPRequest): Promise<void> {
 }
 
 describe("examples", () => {
-  it.each(pages)("%s says what it promises", async (name) => {
+  it.each(pages)("%s prints what it promises", async (name) => {
     const { page, errors } = await openPage(browser);
     if (name === "script_module.html") {
       await page.setRequestInterception(true);

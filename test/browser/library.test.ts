@@ -36,7 +36,7 @@ describe("the README's example", () => {
 });
 
 describe("the built library", () => {
-  it("imports its own files alone: no runtime dependencies", () => {
+  it("imports only its own files: no runtime dependencies", () => {
     const files = readdirSync(resolve(root, "dist/lib"), { recursive: true, encoding: "utf8" });
     const imports = files
       .filter((name) => name.endsWith(".js"))

@@ -66,7 +66,7 @@ describe("the page", () => {
     await page.close();
   });
 
-  it("says what of its address it does not take, and that MNIST could not be fetched", async () => {
+  it("says what it rejects in its address, and that MNIST could not be fetched", async () => {
     const { page } = await openPage(browser);
     await page.goto(`${address}#train?rule=nosuch&steps=0&model=784-16-10`);
     await page.waitForSelector("#train:enabled");

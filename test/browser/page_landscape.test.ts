@@ -18,7 +18,7 @@ const shown = (page: Page, name: string) =>
     return [words.filter((word) => word !== 0).length, new Set(words).size];
   })()`) as Promise<[pixels: number, colors: number]>;
 
-it("lets a cloud flow into the four hollows, and draws the ways from where one clicks, or moves by keys", async () => {
+it("lets a cloud flow into the four hollows, and draws the paths from a click or a move by keys", async () => {
   const { page, errors } = await openPage(browser);
   await page.setViewport({ width: 1100, height: 1300 });
   await page.goto(`${address}#landscape?steps=60&cloud=4000&times=0.5`);
@@ -65,7 +65,7 @@ it("shows where Adam and SGD part ways, with the steps of each; a rule comes and
   await page.close();
 });
 
-it("goes on where its device is lost, and says so", async () => {
+it("continues when its device is lost, and says so", async () => {
   const { page, errors } = await openPage(browser);
   await page.evaluateOnNewDocument(`${keepDevices}
     // By the page itself: seen from here, the cloud may have flowed to its end.
@@ -103,7 +103,7 @@ it("draws on the CPU reference without WebGPU, and says that its cloud is smalle
   await page.close();
 });
 
-it("draws into canvases of the device where it has a way to them", async () => {
+it("draws into the device's canvases where it can", async () => {
   const direct = await launchChrome(true, [
     "--enable-features=Vulkan",
     "--use-vulkan=swiftshader",

@@ -110,7 +110,7 @@ async function takeShown(page: Page): Promise<{ steps: string[]; losses: Record<
   return { steps: shown.map(([step]) => step), losses: Object.fromEntries(shown) };
 }
 
-it("says of a run that diverges at which step it did, and what to do", { timeout: 240_000 }, async () => {
+it("says at which step a run diverged, and what to do", { timeout: 240_000 }, async () => {
   const { page, errors } = await openSmall(16);
   for (const [rule, lr, words] of [
     [
@@ -149,7 +149,7 @@ it("says of a run that diverges at which step it did, and what to do", { timeout
 });
 
 describe("a run that is cut short", () => {
-  it("goes on where its device was lost and the page left, with the losses of one go", {
+  it("continues after a lost device and a left page, with the losses of one go", {
     timeout: 240_000,
   }, async () => {
     const { page, errors } = await openSmall(40);
@@ -191,7 +191,7 @@ describe("a run that is cut short", () => {
     await page.close();
   });
 
-  it("can be continued or forgotten, and goes on where nothing is left", { timeout: 240_000 }, async () => {
+  it("can be continued or forgotten, and goes on without a GPU, a lock or room", { timeout: 240_000 }, async () => {
     const { page, errors } = await openSmall(5000);
     const stopped = async (after: number) => {
       await page.waitForFunction(`Number.parseInt(${text("step")}) > ${after}`, { polling: 50 });
@@ -280,7 +280,7 @@ const keepSaved = (page: Page) =>
     URL.createObjectURL = (blob) => { window.saved.push(blob); return make.call(URL, blob); };
     0`);
 
-it("learns the digits; its rate is turned while it is paused; it reads what is drawn; its checkpoint goes on", {
+it("learns the digits; its rate changes while paused; it reads drawings; its checkpoint continues", {
   timeout: 240_000,
 }, async () => {
   const { page, errors } = await openPage(browser);
@@ -375,7 +375,7 @@ it("learns the digits; its rate is turned while it is paused; it reads what is d
   await page.close();
 });
 
-it("learns a table that is dropped onto it, by the column one says, and predicts another; explains what is no table", {
+it("learns a dropped table by the chosen column, and predicts another; explains what is not a table", {
   timeout: 240_000,
 }, async () => {
   const { page, errors } = await openPage(browser);

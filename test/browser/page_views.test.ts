@@ -26,7 +26,7 @@ it("races: 4 goes to 3.2 at a rate of 0.1, and over −8 to 16 at 1.5; a preset 
   await page.close();
 });
 
-it("draws the cascade, and a rectangle of it anew", { timeout: 240_000 }, async () => {
+it("draws the cascade, and redraws a part of it", { timeout: 240_000 }, async () => {
   const { page, errors } = await openPage(browser);
   await page.setViewport({ width: 1000, height: 1200 });
   await page.goto(`${address}#cascade?settle=500&samples=40`);
@@ -59,7 +59,7 @@ it("draws the cascade, and a rectangle of it anew", { timeout: 240_000 }, async 
   await page.close();
 });
 
-it("runs an experiment with the options of the address: its claims hold; it waits while hidden, and begins anew on another device", async () => {
+it("runs an experiment with the options of the address: its claims hold; it waits while hidden, and restarts on another device", async () => {
   const { page, errors } = await openPage(browser);
   await page.evaluateOnNewDocument(keepDevices);
   await page.goto(`${address}#stability?experiment=temperature&options=walkers:65536;nosuch:1`);
@@ -128,7 +128,7 @@ it("sweeps 16 rates as small pictures, the best of which goes to training", { ti
   await page.close();
 });
 
-it("composes a course: blocks move by their buttons, options change it, what is pasted is shown or refused", async () => {
+it("composes a course: blocks move by their buttons, options change it, pasted text is shown or refused", async () => {
   const { page, errors } = await openPage(browser);
   await page.goto(`${address}#schedules`);
   const types = () => page.$$eval(".blocks h2", (all) => all.map(({ textContent }) => textContent));

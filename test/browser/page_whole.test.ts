@@ -1,5 +1,5 @@
 // The page as a whole, over its registry of views: each opens, can be read and used by everybody, survives what its address or its
-// visitor does to it, and works without a connection once it was loaded; and what is loaded first is small.
+// visitor does to it, and works offline once it has loaded; and what is loaded first is small.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
@@ -35,7 +35,7 @@ async function faults(of: Page): Promise<readonly string[]> {
 }
 
 it.each(names)(
-  "opens %s without an error, for everybody, in the light, in the dark and on a phone; an address that asks for what is not there is answered",
+  "opens %s without an error, accessibly, in light, in dark and on a phone; an address with unknown options is answered",
   async (name) => {
     await page.setViewport({ width: 1280, height: 900 });
     await theme("light");
@@ -106,7 +106,7 @@ it("loads at most 150 kB of script for its first view", async () => {
   await fresh.page.close();
 });
 
-it("works without a connection once it was loaded", async () => {
+it("works offline once it has loaded", async () => {
   const fresh = await openPage(await launchChrome());
   const host = await serveForAWhile("dist/page");
   await fresh.page.goto(host.address);

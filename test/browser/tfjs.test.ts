@@ -53,7 +53,7 @@ it("leaves what shares a variable's data as it is, and continues from assigned v
   expect([found.read, found.afterDispose]).toEqual([found.afterTwo, found.afterTwo]);
 });
 
-it("ends in an error of ours, whatever stands in the place of an argument", async () => {
+it("throws one of our errors, whatever is given for an argument", async () => {
   expect(await call<string[]>("hostileComplaints")).toEqual([]);
 });
 

@@ -23,7 +23,7 @@ describe("a hostile argument of a method on a device", () => {
     optimizer.destroy();
   });
 
-  it("of a network, a landscape and an objective of one's own", async () => {
+  it("of a network, a landscape and a custom objective", async () => {
     const model = createModel({ layers: [2, 2] });
     const data = fallline.datasets.fromArrays({ inputs: [0, 1, 1, 0], labels: [1, 0] });
     const landscape = createLandscape(beale());

@@ -210,7 +210,7 @@ describe("a second optimizer of one rule", () => {
 });
 
 describe("a caller's own commands", () => {
-  it("stand in the same encoder and the same pass", async () => {
+  it("share the encoder and the pass", async () => {
     const { device, count } = real;
     const optimizer = await create(real, matrices(2), readConfig({ rule: adamw, clip }));
     const counts = await count(() => {

@@ -56,7 +56,7 @@ describe("eps below the least normal float32", () => {
 
 describe("sums below the least normal float32", () => {
   it.each(rules.filter(({ reduction }) => reduction).map(({ name }) => name))(
-    "are divisors of nothing: what is finite stays so (%s)",
+    "divide nothing: what is finite stays so (%s)",
     async (rule) => {
       for (const size of [1e-21, 1e-37]) {
         const tensors = [{ name: "w", shape: [2, 2], data: [size, -size, size, size] }];
@@ -97,7 +97,7 @@ describe("AdamW's decay", () => {
   });
 });
 
-describe("a gradient that is not a number and not skipped", () => {
+describe("a NaN gradient that is not skipped", () => {
   it.each([
     ["sgd", { clip: { type: "value", maxValue: 1 } }],
     ["sgd", { clip: { type: "adaptive", clipping: 0.1 } }],
@@ -106,7 +106,7 @@ describe("a gradient that is not a number and not skipped", () => {
     ["signum", {}],
     ["adopt", {}],
     ["adafactor", { clip: { type: "value", maxValue: 1 } }],
-  ])("stays that, as in the reference (%s, %j)", async (rule, options) => {
+  ])("stays NaN, as in the reference (%s, %j)", async (rule, options) => {
     const [cpu, gpu] = await both(ones(2, 2), { rule, lr: 0.1, skipNonFinite: false, ...options }, (optimizer) =>
       stepped(optimizer, [Number.NaN, 1, 1, 1], 2),
     );

@@ -284,7 +284,7 @@ describe("a caller's pass after encode", () => {
   });
 });
 
-describe("what is no encoder", () => {
+describe("what is not an encoder", () => {
   it("is refused by name", async () => {
     const optimizer = await create(scalar, sgd());
     for (const target of [undefined, null, 5, device, device.queue]) {

@@ -297,7 +297,7 @@ describe("schedules", () => {
     optimizer.destroy();
   });
 
-  it("go on from a loaded step, whatever reports of before are still on their way", async () => {
+  it("go on from a loaded step, whatever earlier reports are still in flight", async () => {
     const device = await freshDevice();
     const make = () =>
       createOptimizer(

@@ -203,7 +203,7 @@ describe("tensors in buffers of the caller's", () => {
     elsewhere.destroy();
   });
 
-  it("can be all there are, and are the caller's after destroy", async () => {
+  it("can be all of them, and are the caller's after destroy", async () => {
     const [params, grads] = [buffer(20), buffer(12)];
     device.queue.writeBuffer(params, 0, Float32Array.of(9, 1, 2, 3, 9));
     device.queue.writeBuffer(grads, 0, Float32Array.of(1, 1, 1));
@@ -265,7 +265,7 @@ describe("a buffer larger than a kernel can bind", () => {
   });
 });
 
-describe("buffers that do not do", () => {
+describe("buffers that are refused", () => {
   const params = buffer(64);
   const grads = buffer(64);
   const config = { rule: sgd } as const;

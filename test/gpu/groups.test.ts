@@ -78,7 +78,7 @@ it.each<[string, OptimizerConfig]>([
   for (const optimizer of [first, second]) optimizer.destroy();
 });
 
-it("counts them also behind steps that were skipped before the host learned of it", async () => {
+it("counts them also after steps skipped before the host learned of it", async () => {
   const config: OptimizerConfig = { rule: adam, lr: 0.01, skipNonFinite: true, ...frozen };
   const [cpu, gpu] = [createCpuOptimizer(tensors, config), await createOptimizer(device, tensors, config)];
   for (const optimizer of [cpu, gpu]) {

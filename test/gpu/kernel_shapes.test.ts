@@ -241,7 +241,7 @@ describe("the shape of a device", () => {
     expect(choices(lost)).toEqual([]);
   });
 
-  it("refuses what is no shape, and bad options", async () => {
+  it("refuses unknown shapes and bad options", async () => {
     await expect(pin(device, "update", "tiled-32x32")).rejects.toThrow(
       `variant is "tiled-32x32"; it must be one of ${shapeNames.join(", ")}`,
     );

@@ -21,7 +21,7 @@ it.each<[string, LandscapeConfig, number]>([
   ],
   ["noise on rough ground", roughBowl({ dimension: 1003, amplitude: 1e-3, second: 0.3, noise: 0.5, seed: 77 }), 0.3],
   ["logistic maps", logisticLadder({ rates: Array.from({ length: 101 }, (_, i) => 1.9 + i / 500) }), 1],
-])("%s are what the twin says, in every replica", async (_, config, lr) => {
+])("%s match the twin, in every replica", async (_, config, lr) => {
   const landscape = landscapeOf(config);
   const start = Float32Array.from({ length: landscape.dimension }, (_, i) => 0.2 + (0.6 * i) / landscape.dimension);
   const found = [];

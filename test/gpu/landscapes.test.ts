@@ -34,7 +34,7 @@ function expectClose(got: ArrayLike<number>, want: ArrayLike<number>, roundings:
 }
 
 // The first quadratic stands for itself further down.
-it.each(landscapes.slice(1))("$config is its twin", async (landscape) => {
+it.each(landscapes.slice(1))("$config matches its twin", async (landscape) => {
   // Of more than one chunk in the larger dimensions, of a prime number of points.
   const points = pointsIn(landscape, 1409);
   // A loss scale comes with kernels of the optimizer's own; one type stands for all.
@@ -109,7 +109,7 @@ it("replicas go their own ways, with the bits of a run alone, and keep what they
   }
 });
 
-it("points may lie anywhere in a buffer of the caller's", async () => {
+it("points may be anywhere in a caller's buffer", async () => {
   const landscape = createLandscape(rosenbrock());
   const points = pointsIn(landscape, 37);
   const buffer = (offset: number) =>

@@ -60,7 +60,7 @@ describe("a device whose quotients and roots are off by as much as WGSL allows",
     rules
       .filter((rule) => ["adamw", "lamb", "adafactor", "prodigy"].includes(rule.name))
       .map((rule) => [rule.name, rule] as const),
-  )("is the twin within the same bounds (%s)", async (_, rule) => {
+  )("matches the twin within the same bounds (%s)", async (_, rule) => {
     const wgsl = off(rule.wgsl);
     expect(wgsl).not.toBe(rule.wgsl);
     const imprecise = defineRule({ ...rule, name: `${rule.name}Off`, wgsl });
@@ -113,7 +113,7 @@ describe("what a caller does by hand, on either engine", () => {
   });
 });
 
-describe("the padding behind a tensor", () => {
+describe("the padding after a tensor", () => {
   it("stays zero where the update makes NaN of zeros, and what is left in the gradient's is not counted", async () => {
     const optimizer = await createOptimizer(device, [{ name: "w", shape: [5], data: [1, 2, 3, 4, 5] }], {
       rule: adam,

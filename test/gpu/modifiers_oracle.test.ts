@@ -533,7 +533,7 @@ describe.each(engines)("averages (%s)", (_, create) => {
     optimizer.destroy();
   });
 
-  it("of what is frozen are the parameters themselves, and go on once it is thawed", async () => {
+  it("of frozen tensors are the parameters themselves, and go on once thawed", async () => {
     const config: OptimizerConfig = {
       rule: adamw,
       ...h,

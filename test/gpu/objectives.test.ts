@@ -88,7 +88,7 @@ describe("the GPU's gradients are the reference's", () => {
 
 describe("an output that is NaN", () => {
   it.each(["softmaxCrossEntropy", "sigmoidBinaryCrossEntropy", "meanSquaredError", "huber"] as const)(
-    "makes the same of loss and gradient NaN as in the reference (%s)",
+    "makes the same losses and gradients NaN as in the reference (%s)",
     async (loss) => {
       const model = createModel({ layers: [1, 3], loss });
       const tensors = [
@@ -114,7 +114,7 @@ describe("an output that is NaN", () => {
 });
 
 describe("an example without weight", () => {
-  it("does not count, be its loss infinite", async () => {
+  it("does not count, even if its loss is infinite", async () => {
     const model = createModel({ layers: [1, 1], loss: "meanSquaredError", bias: false });
     const tensors = [{ name: "layer1.weight", shape: [1, 1], data: [1] }];
     const inputs = { name: "toy", count: 2, features: 1, inputs: Float32Array.of(1e25, 2), scale: 1 };
@@ -253,7 +253,7 @@ describe("replicas", () => {
     expect(await workgroupsOf(16)).toEqual([gather, ...others.map(([x, y]) => [x, y, 16])]);
   });
 
-  it("that do not fit in the smallest micro-batch are refused, and it is said how many do", async () => {
+  it("that do not fit in the smallest micro-batch are refused, with how many do", async () => {
     const small = await freshDevice();
     const optimizer = await createOptimizer(small, initialTensors(model), {
       rule: sgd,

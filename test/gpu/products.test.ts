@@ -200,7 +200,7 @@ describe("products", () => {
     });
   });
 
-  it.each(kernels)("$name of several tiles, with sums behind them, added to what is there", async (variant) => {
+  it.each(kernels)("$name of several tiles, with sums after them, added to what is there", async (variant) => {
     const [rows, columns] = variant.tile;
     const of = { m: rows + 5, n: columns + 141, k: 9, transposeA: true };
     const [x, delta, old, oldSums] = [draw(of.m * 9), draw(9 * of.n), draw(of.m * of.n), draw(of.n)];
@@ -301,7 +301,7 @@ describe("epilogues", () => {
     expect(worst(bare.c, Array.from(product, f.value), scaleOf(product))).toBeLessThan(2e-6);
   });
 
-  it.each(activations)("%s far out, and of no number", async (activation) => {
+  it.each(activations)("%s far out, and of NaN", async (activation) => {
     const f = activationFunctions[activation];
     const far = Float32Array.of(1e4, -1e4, 200, -200, 90, -90, 12, -12, Number.NaN, 0);
     const { c: y } = await run({

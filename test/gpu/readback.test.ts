@@ -122,7 +122,7 @@ describe("a browser that asks for finished work only now and then", () => {
 });
 
 describe("a submission that the device refuses", () => {
-  it("rejects whatever was to be read of it, by the device's message, and is no matter for the calls after it", async () => {
+  it("rejects every read of it with the device's message, and leaves later calls alone", async () => {
     const made = await make();
     const [loss] = await made.objective.gradient(others);
     const { loss: evaluated } = await made.objective.evaluate(data);
@@ -281,7 +281,7 @@ describe("a caller's buffer that is destroyed or mapped", () => {
     uncaptured.length = 0;
   });
 
-  it("is named, whether it is destroyed, of another device or invalid, and not taken for want of memory", async () => {
+  it("is named, whether it is destroyed, of another device or invalid, and not mistaken for a lack of memory", async () => {
     const foreign = (await freshDevice()).createBuffer({ size: 64, usage: GPUBufferUsage.STORAGE });
     device.pushErrorScope("validation");
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE;
@@ -299,7 +299,7 @@ describe("a caller's buffer that is destroyed or mapped", () => {
 });
 
 describe("what is destroyed while calls are under way", () => {
-  it.each(calls)("%s rejects in words, and leaves nothing behind", async (name, call) => {
+  it.each(calls)("%s rejects with a message, and leaves nothing behind", async (name, call) => {
     const right = await make();
     const answer = await call(right);
     destroy(right);

@@ -72,7 +72,7 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
     adafactor({ modifiers: [centralize()] }),
     adamw({ modifiers: [clipAdaptive({ clipping: 0.01 })] }),
     prodigy(),
-  ])("is one of so many rows, to the bit (%j)", async (config) => {
+  ])("equals a tensor of as many rows, to the bit (%j)", async (config) => {
     const [roomy, exact] = [await partly(engine, 30, config), await create(engine, 18, config)];
     expect(roomy.segments.map(({ shape }) => shape)).toEqual([[18, width], [7]]);
     advance([roomy, exact], 4);
@@ -102,7 +102,7 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
     expect(await everything(roomy)).toEqual(await everything(exact));
   });
 
-  it("begins anew in the rows that it gains, however much room there is", async () => {
+  it("starts fresh in the rows that it gains, however much room there is", async () => {
     const config = adamw({ lr: 0.1, modifiers: [byNorm, ema({ decay: 0.5, warmup: false })] });
     const [most, more] = [await partly(engine, 30, config), await partly(engine, 24, config)];
     advance([most, more], 3);

@@ -87,7 +87,7 @@ describe("tune", () => {
     expect(store.items.size).toBe(0);
   });
 
-  it("leaves for the next time what the time is too short for", async () => {
+  it("leaves for the next time what does not fit in the time", async () => {
     const { products } = await tune(device, [large, { ...large, transposeB: true }], { seconds: 1e-6 });
     expect(products.flatMap(({ left }) => left).length).toBeGreaterThan(0);
     expect(products.map(({ variant }) => variant)).toEqual(
@@ -195,7 +195,7 @@ describe("a driver that refuses", () => {
 });
 
 describe("pin", () => {
-  it("goes before what was measured, by shape before all, and is measured no more", async () => {
+  it("overrides measurements, by shape before all, and is not measured again", async () => {
     await pin(device, "all", "tiled-32x32");
     await pin(device, large, "registers-32x16");
     expect(variantFor(device, small).name).toBe("tiled-32x32");

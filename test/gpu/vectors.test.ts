@@ -129,7 +129,7 @@ describe("vectors", () => {
     expect(await onGpu(lengths, replicas, options)).toEqual(found);
   });
 
-  it("have in replicas the bits of those alone", async () => {
+  it("have in replicas the bits of runs alone", async () => {
     const together = await onGpu([5000, 3], 2, {});
     const alone = await onGpu([5000, 3], 2, { replica: 1 });
     expect(alone.scalars[0]!.subarray(2, 10)).not.toEqual(together.scalars[0]!.subarray(2, 10));

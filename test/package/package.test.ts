@@ -342,7 +342,7 @@ describe("beside other libraries", () => {
     address = await serve(join(folder, "dist"));
   });
 
-  it.each(names)("%s says what it promises", async (name) => {
+  it.each(names)("%s prints what it promises", async (name) => {
     const promised = promisedBy(programs(root).get(`examples/peers/${name}.js`)!);
     expect(await saidBy(`${address}examples/peers/${name}.html`, outputOf)).toEqual([promised]);
   });

@@ -103,7 +103,7 @@ describe("tables", () => {
     ]);
   });
 
-  it("have of bytes what a peer moves by ours, and nothing of the CPU and of bounds", () => {
+  it("give a peer's bytes over ours, and none for the CPU and bounds", () => {
     const rows = rowsOf("update", "adamw 1x64k", { tfjs: 9, plain: 0.5, stream: 0.8 });
     const [{ head, cases }] = tablesOf(rows) as [ReturnType<typeof tablesOf>[number]];
     const at = head.indexOf("× bytes");
@@ -134,7 +134,7 @@ describe("tables", () => {
 });
 
 describe("the summary", () => {
-  it("has a line for each case of ours: what it takes, and each peer's time by it", () => {
+  it("has a line for each case of ours: its time, and each peer's over it", () => {
     const { head, lines } = summaryOf([...update, failed, ...curve, host, ...size]);
     expect(head).toEqual(["case", "ours", "tfjs", "naive", "× stream"]);
     expect(lines).toEqual([
@@ -197,7 +197,7 @@ describe("text and Markdown", () => {
     for (const line of textOf(result(wide)).split("\n")) expect(line.length).toBeLessThanOrEqual(120);
   });
 
-  it("stand each case above its rows in the terminal, and in each row in Markdown", () => {
+  it("name each case above its rows in the terminal, and in each row in Markdown", () => {
     const rows = [...update, ...rowsOf("update", "adamw 64x16k", { tfjs: 2 })];
     const lines = textOf(result(rows)).split("\n");
     const at = lines.indexOf("adamw 1x1M");

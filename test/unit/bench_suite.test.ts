@@ -327,7 +327,7 @@ describe("an engine that fails", () => {
     expect(rows[2]!.error).toContain("value 9999 of array 1 is off by 100 % of how far they moved");
   });
 
-  it("to tidy up has a row that says so, and the others are tidied up", async () => {
+  it("to clean up has a row that says so, and the others are cleaned up", async () => {
     const log: Log = [];
     const untidy = engine("tfjs", log, {
       destroy() {
@@ -345,7 +345,7 @@ describe("an engine that fails", () => {
     expect(log.filter((line) => line === "fallline destroyed")).toHaveLength(2);
   });
 
-  it("may be the reference: then nobody who answers is timed, since nothing is known to be right", async () => {
+  it("may be the reference: then no engine with an answer is timed, since nothing can be checked", async () => {
     const contenders = [engine("fallline", [], answering(expected)), engine("stream")];
     const rows = await runCases([caseOf(contenders, { expected: broken("no memory") })], { rounds: 1 });
     expect(errors(rows)).toEqual([
@@ -390,7 +390,7 @@ describe("a device", () => {
     expect(rows.map(({ ms }) => ms)).toEqual([null, null, 10, 10, 10]);
   });
 
-  it("gives an error that nobody caught to the engine whose turn it is", async () => {
+  it("blames an uncaught error on the engine whose turn it is", async () => {
     const shared = fakeDevice();
     let turns = 0;
     const culprit = engine("naive", [], {
@@ -487,7 +487,7 @@ describe("the choice of cases", () => {
   const all = [...pageCases, ...nodeCases, ...sizeCases];
   const ofTier = (...tiers: string[]) => all.filter(({ tier }) => tiers.includes(tier)).map(titleOf);
 
-  it("leaves out engines that one does not compare with", () => {
+  it("leaves out engines that are not compared", () => {
     const engines = (cases: typeof pageCases) =>
       new Set(cases.flatMap((each) => each.contenders.map((one) => one.engine)));
     const before = engines(pageCases);

@@ -29,7 +29,7 @@ const result = (software: boolean): Result => ({
   rows: [ours, { ...ours, engine: "naive" }],
 });
 
-it("stands beside ours, with a ratio where both are of a GPU", () => {
+it("stands beside ours, with a ratio where both ran on a GPU", () => {
   const [first, torch, naive] = withTorch(result(false), read(printed)).rows;
   expect(first).toMatchObject({ engine: "fallline", ratioTo: { "torch fused": 0.5 } });
   expect(torch).toMatchObject({ engine: "torch fused", n: 2 ** 20, ms: 0.02, quartiles: [0.019, 0.022], agrees: null });

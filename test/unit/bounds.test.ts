@@ -65,7 +65,7 @@ describe("schedules over many steps", () => {
     expect(Number.isFinite(timed(() => at(1e15)))).toBe(true);
   });
 
-  it("may lie 100 deep in others and no deeper", () => {
+  it("may be nested 100 deep and no deeper", () => {
     const nest = (depth: number): ScheduleConfig => {
       let inner: ScheduleConfig | number = 0.5;
       for (let i = 0; i < depth; i++) inner = { type: product, schedules: [inner] };

@@ -27,7 +27,7 @@ it("keeps texts under keys beside those of others", () => {
   expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({ b: "2" });
 });
 
-it.each(["{", "null", ""])("counts %j as empty, says so where it is no JSON, and replaces it", (text) => {
+it.each(["{", "null", ""])("treats %j as empty, says so if it is not JSON, and replaces it", (text) => {
   const said = vi.spyOn(console, "error").mockImplementation(() => {});
   const path = join(folder, "choices.json");
   writeFileSync(path, text);

@@ -55,8 +55,8 @@ describe("fallline replay", () => {
 
   it.each([
     ["a file that is not there", join(folder, "nowhere.json"), "is not readable"],
-    ["a file that is no replay", "package.json", 'format is undefined; it must be "fallline-replay/1"'],
-    ["a file that is no JSON", "README.md", "not JSON"],
+    ["a file that is not a replay", "package.json", 'format is undefined; it must be "fallline-replay/1"'],
+    ["a file that is not JSON", "README.md", "not JSON"],
   ])("ends with status 2 on %s, naming it", async (_, path, message) => {
     const { code, stdout, stderr } = await fallline(["replay", replay, path, "--backend", "cpu", "--json"]);
     expect(code).toBe(2);
@@ -347,7 +347,7 @@ describe("fallline diff", () => {
     expect(JSON.parse(stdout)).toMatchObject({ config: [], curves: { identical: true } });
   });
 
-  it("prints JSON alone, also of two configs, whose losses there are none of", async () => {
+  it("prints JSON alone, also for two configs, which have no losses", async () => {
     const same = await fallline(["diff", a, a, "--json"]);
     expect(JSON.parse(same.stdout)).toMatchObject({
       config: [],
@@ -368,7 +368,7 @@ describe("fallline diff", () => {
 
   it.each([
     ["a file that is not there", ["diff", a, join(folder, "nowhere.json")], "nowhere.json is not readable"],
-    ["a file that is no run", ["diff", "package.json", b], "package.json: the run config has an unknown option"],
+    ["a file that is not a run", ["diff", "package.json", b], "package.json: the run config has an unknown option"],
     ["a chart of no losses", ["diff", config(), config(), "--svg", join(folder, "x.svg")], "no losses to draw"],
   ])("refuses %s in a sentence", async (_, args, message) => {
     const { code, stdout, stderr } = await fallline(args);

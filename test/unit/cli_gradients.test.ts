@@ -87,7 +87,7 @@ describe("fallline gradients", () => {
   });
 });
 
-describe("data of one's own", () => {
+describe("custom data", () => {
   const end = ["--backend", "cpu", "--out", join(folder, "out")];
   const onCpu = (command: string, ...args: string[]) => fallline([command, ...args, ...end]);
   const result = (name: string) => JSON.parse(readFileSync(join(folder, "out", name), "utf8"));

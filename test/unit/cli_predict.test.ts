@@ -182,13 +182,13 @@ describe("fallline predict", () => {
       'has no column "y"; its columns are x, z',
     ],
     [
-      "a cell that is no number",
+      "a cell that is not a number",
       () => path("kinds"),
       () => write("bad.csv", "x,y\n1,2\n1,?\n"),
       1,
       'bad.csv line 3, column "y" is "?"; it must be a number',
     ],
-    ["a file that is no table", () => path("kinds"), () => "LICENSE", 2, "it must be a .csv, .tsv or .json file"],
+    ["a file that is not a table", () => path("kinds"), () => "LICENSE", 2, "it must be a .csv, .tsv or .json file"],
     ["a file that is not there", () => path("kinds"), () => path("nowhere.csv"), 2, "nowhere.csv is not readable"],
   ])("refuses %s", async (_, run, file, status, message) => {
     const { code, stdout, stderr } = await fallline(["predict", run(), file(), ...cpu]);

@@ -98,7 +98,7 @@ describe("fallline train --save-every", () => {
   }, 120_000);
   const timeless = (out: string) => ({ ...json(out), seconds: 0, trainingSeconds: 0 });
 
-  it("goes on after a kill to the files of the run that nothing stopped, from the checkpoint before where one is damaged", async () => {
+  it("after a kill ends with an uninterrupted run's files, from the previous checkpoint if the last is damaged", async () => {
     const newest = join(killed, "checkpoint.safetensors");
     const bytes = readFileSync(newest);
     bytes[bytes.length - 9]! ^= 4;
@@ -135,7 +135,7 @@ describe("fallline train --save-every", () => {
     expect(json(killed).losses).toHaveLength(210);
   });
 
-  it("has its folder for itself, makes it again where it is removed, and stops when its terminal hangs up", async () => {
+  it("has its folder to itself, recreates it if removed, and stops when its terminal hangs up", async () => {
     const out = join(folder, "owned");
     const newest = join(out, "checkpoint.safetensors");
     const { child, ended } = start(train(long, out, "--save-every", "20"));

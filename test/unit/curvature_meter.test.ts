@@ -84,7 +84,7 @@ describe("a schedule of curvature", () => {
     expect(() => made({ max: 0.01 })).toThrow("schedule.max is 0.01; it must be >= base, which is 0.1");
   });
 
-  it("observes what it is told of, and a plateau what that is told of", () => {
+  it("observes what is reported to it, and a plateau what is reported to that", () => {
     const optimizer = createCpuOptimizer(
       [{ name: "w", shape: [2], data: new Float32Array(2) }],
       sgd({ lr: curvature({ base: 1, share: 1 }), momentum: plateau({ base: 0.5, factor: 0.5, patience: 0 }) }),

@@ -102,7 +102,7 @@ describe("an objective is bound to", () => {
   });
 });
 
-it("tensors in buffers of one's own are refused", () => {
+it("tensors in the caller's buffers are refused", () => {
   const buffer = { size: 16 } as GPUBuffer;
   const segments = layoutSegments([
     peaks.tensors[1]!,

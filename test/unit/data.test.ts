@@ -134,7 +134,7 @@ describe("digitsDataset", () => {
     expect(() => digitsDataset(JSON.stringify(file), "f.json")).toThrow(message);
   });
 
-  it("refuses what is no JSON", () => {
+  it("refuses what is not JSON", () => {
     expect(() => digitsDataset("{", "f.json")).toThrow(/^f\.json: not JSON: /);
   });
 });
@@ -305,7 +305,7 @@ describe("data sets", () => {
   it.each<[string, number[], number, number[]]>([
     ["equal classes", [50, 50, 50], 30, [10, 10, 10]],
     ["classes of different sizes", [60, 30, 10], 20, [12, 6, 2]],
-    ["a share that is no whole number", [5, 5, 5], 4, [2, 1, 1]],
+    ["a share that is not a whole number", [5, 5, 5], 4, [2, 1, 1]],
     ["a rare class, which has a row on each side", [97, 2, 1], 20, [19, 1, 0]],
     ["a rare class that most rows test of", [97, 3], 95, [93, 2]],
     ["fewer rows than classes", [4, 4, 4, 4], 2, [1, 1, 0, 0]],

@@ -82,7 +82,7 @@ const typed = [...publicFunctions.keys()].filter((name) =>
 
 describe.each(typed)("%s", (type) => {
   const form = publicFunctions.get(type) as (options?: unknown) => unknown;
-  it("refuses what is no object of its options", () => {
+  it("refuses anything but its options in an object", () => {
     for (const value of [...noOptions, 0.1]) expect(() => form(value), String(value)).toThrow(OptionError);
     expect(() => form({ type: "nosuch" })).toThrow(OptionError);
     expect(JSON.parse(JSON.stringify(form({ version: 1 })))).toEqual({ type: type.split(".")[1], version: 1 });

@@ -64,7 +64,7 @@ describe("recorded gradients", () => {
     expect(await gradientCase(tolerant, engine)).toMatchObject({ ok: true, maxAbs: 0.5 });
   });
 
-  it("are no numbers where they overflow, which a sentence says", async () => {
+  it("are null where they overflow, and a sentence says so", async () => {
     const params = { "layer1.weight": [3e38, 3e38], "layer1.bias": [0] };
     const result = await gradientCase({ ...tiny, params }, engine);
     expect(result).toMatchObject({ ok: false, maxAbs: null, maxRel: null });

@@ -70,7 +70,7 @@ describe("buffers", () => {
   it.each([
     ["made", /\.createBuffer\(/, "src/engines/gpu/allocate.ts"],
     ["mapped to be read", /\.mapAsync\(/, "src/engines/gpu/readback.ts"],
-  ])("are %s in one place, which sees to failures", (_, call, place) => {
+  ])("are %s in one place, which handles failures", (_, call, place) => {
     expect(sources.filter((path) => call.test(textOf(path)))).toEqual([place]);
   });
 });
@@ -88,7 +88,7 @@ describe("every file opens by saying what it is for", () => {
 });
 
 describe("WGSL", () => {
-  it("stands in shaders/ alone, but for what names generate", () => {
+  it("is in shaders/ alone, except what names generate", () => {
     const offenders = sources.filter((path) => /@compute|@group\(/.test(textOf(path)));
     expect(offenders).toEqual(["src/engines/stages/generate.ts"]);
     // Of what is not a comment: a function of WGSL in a string.

@@ -101,7 +101,7 @@ describe("the line search", () => {
     expect(Math.abs(point!.slope)).toBeLessThanOrEqual(1.8);
   });
 
-  it("finds nothing where the slope is a lie, and stops at its evaluations", () => {
+  it("finds nothing where the slope is wrong, and stops at its evaluations", () => {
     const { point, asked } = search((t) => ({ value: t, slope: -1 }), 1, { evaluations: 7 });
     expect([point, asked.length]).toEqual([null, 7]);
   });
@@ -291,7 +291,7 @@ describe("L-BFGS", () => {
     expect(told.pairs).toBeGreaterThan(0);
   });
 
-  it("refuses in a sentence what it cannot take", async () => {
+  it("refuses invalid input in a sentence", async () => {
     const { optimizer, objective, lbfgs } = await onValley();
     const refused = (options: object) => expect(createLbfgs(optimizer, options as LbfgsOptions)).rejects;
     await refused({ lr: 0 }).toThrow("options.lr is 0; it must be a finite number > 0");

@@ -183,7 +183,7 @@ describe("suggestions", () => {
     expect(suggested).toEqual({ name: null, lr: null, reason: expect.stringContaining(reason) });
   });
 
-  it("fall back on another reading where one is none", () => {
+  it("fall back on another reading where one has no rate", () => {
     // A fall of few, large steps: no longest decreasing subsequence of ten.
     const { suggestions, suggested } = suggestRates(
       curve((_, i) => (i < 60 ? 5 : i < 64 ? 65 - i : 1 + i - 64)),
@@ -307,7 +307,7 @@ describe("the ramp", () => {
     expect(notes).toEqual(["the rates are the optimizer's; groups multiply them by their lrScale"]);
   });
 
-  it("says what rules that find their own rate make of one", async () => {
+  it("says how rules that find their own rate use one", async () => {
     const optimizer = createCpuOptimizer([{ name: "w", shape: [1], data: [4] }], { rule: prodigy });
     const { notes } = await rangeTest(optimizer, square(optimizer).step, { ramp: { steps: 3 } });
     expect(notes).toEqual([
@@ -765,7 +765,7 @@ describe("fallline find-lr on the CPU reference", () => {
     expect(beside.stderr).toContain(`--rule was given beside ${path}; change rule in the file`);
   });
 
-  it("stops on Ctrl-C, and says what there is too little of", async () => {
+  it("stops on Ctrl-C, and says that points are too few", async () => {
     const out = join(folder, "stopped");
     const args = ["find-lr", ...small, "--steps", "100000", "--out", out];
     const { code, stdout } = await spawned(args, (child) => {
@@ -788,7 +788,7 @@ describe("fallline find-lr on the CPU reference", () => {
     ["half a trial", ["--trials", "0.5"], "trials is 0.5; it must be a whole number >= 0"],
     ["one step", ["--steps", "1"], "steps is 1; it must be a whole number >= 2"],
     ["an unknown rule", ["--rule", "adamz"], 'rule is "adamz"; it must be one of sgd, adam, adamw'],
-    ["a file that is no config", ["package.json"], 'package.json: the run config has an unknown option "name"'],
+    ["a file that is not a config", ["package.json"], 'package.json: the run config has an unknown option "name"'],
     ["a file that is not there", [join(folder, "no.json")], "no.json is not readable"],
   ])("refuses %s before anything is written, in a sentence", async (_, args, message) => {
     const out = join(folder, "refused");

@@ -41,7 +41,7 @@ describe("the table of implementations", () => {
     });
   });
 
-  it("counts what breaks, what dies after it opened, and not what is not here", () => {
+  it("counts what breaks or dies after it opened, not what is unavailable", () => {
     const died = host("two");
     const dead = { ...died, reports: [died.reports[0]!, { type: "ended", problem: "it died" } as const] };
     const none = { ...died, implementation: "three", reports: [{ type: "ended", problem: "no adapter" } as const] };
@@ -53,7 +53,7 @@ describe("the table of implementations", () => {
     }
   });
 
-  it("holds bits against those of others with the driver, or of all and the reference", () => {
+  it("compares bits with those of others on the driver, or of all and the reference", () => {
     const pinned = (bits: string) => one({ group: "rules", name: "sgd", same: "driver", outcome: { bits } });
     const whole = (bits: string) => one({ group: "exact", name: "whole", same: "everywhere", outcome: { bits } });
     const reference = [{ group: "exact", name: "whole", outcome: { bits: "1" } }] as const;

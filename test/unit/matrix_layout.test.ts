@@ -33,7 +33,7 @@ async function stepLength(shape: readonly [number, number], layout?: "in-out" | 
 }
 
 describe("muon", () => {
-  it("makes torch's steps on matrices that lie the other way round", async () => {
+  it("makes torch's steps on transposed matrices", async () => {
     const file = transposedMatrices();
     for (const entry of file.cases) expect((await replayCase(file, entry, create)).ok).toBe(true);
     // So it is the tensors' layout that makes the difference.

@@ -80,7 +80,7 @@ it("fails as the task does, with the signal's reason where that stopped it, and 
   await expect(callTask(page(halving), halving, 8, failing, never)).rejects.toThrow(new DataError("no halves"));
 });
 
-it("trains the same run at the other end, whose rate is turned and which is held there", async () => {
+it("trains the same run at the other end, where its rate is changed and it is paused", async () => {
   const words: RunWords = {
     ...{ model: "64-8-10", rule: "adamw", lr: 0.01, batch: 32, steps: 12, seed: 1, data: "digits", target: "" },
     ...{ kind: "auto", schedule: "", every: 6, sharpness: 6, config: "" },

@@ -112,7 +112,7 @@ describe("regexMatcher", () => {
     );
   });
 
-  it("refuses flags that are no string, as a config may hold them", () => {
+  it("refuses flags that are not a string, as a config may hold them", () => {
     const segments = layoutSegments([{ name: "w", shape: [1] }]);
     const params = { regex: "w", flags: 5 as unknown as string };
     expect(() => createPlan({ rule: sgd, groups: [{ params }] }, segments)).toThrow(

@@ -163,7 +163,7 @@ describe("how many replicas fit", () => {
   });
 });
 
-describe("a problem of one's own", () => {
+describe("a custom problem", () => {
   it.each<[string, Partial<Record<keyof ProblemDefinition, unknown>>, string]>([
     ["no name", { name: undefined }, "problem.name is missing"],
     ["three dimensions", { dimensions: 3 }, "dimensions of problem mine is 3; it must be 1 or 2"],

@@ -81,7 +81,7 @@ describe("a product", () => {
     expect([...out]).toEqual([19, 22, 43, 50]);
   });
 
-  it("leaves what lies behind the result, and is zero of nothing", () => {
+  it("leaves what follows the result, and is zero for nothing", () => {
     const out = new Float64Array(7).fill(9);
     product(out, values(4, 1), values(6, 2), { m: 2, k: 0, n: 3 });
     expect([...out]).toEqual([0, 0, 0, 0, 0, 0, 9]);

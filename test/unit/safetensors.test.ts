@@ -133,7 +133,7 @@ describe("safetensors", () => {
   it.each<[string, Uint8Array, RegExp]>([
     ["nothing", new Uint8Array(3), /not a safetensors file: 3 bytes/],
     ["a header longer than the file", encodeSafetensors(file).subarray(0, 20), /a header of \d+ bytes in a file of 20/],
-    ["a header that is no JSON", withHeader("{nonsense"), /its header is not JSON/],
+    ["a header that is not JSON", withHeader("{nonsense"), /its header is not JSON/],
     ["metadata that is no object", withHeader('{"__metadata__":5}'), /__metadata__ must be an object of strings/],
     ["an entry that is null", withHeader('{"a":null}'), /"a" is null; it must be an object/],
     [

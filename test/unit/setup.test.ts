@@ -82,7 +82,7 @@ for (const path of ${JSON.stringify(outputs)}) writeFileSync("dist/" + path, "")
     expect(builds()).toBe(before + 2);
   });
 
-  it("survives a stamp that is no JSON", () => {
+  it("survives a stamp that is not JSON", () => {
     setup(folder, [], env());
     writeFileSync(join(folder, "node_modules/.fallline/setup.json"), "{bad");
     const { status, stderr } = setup(folder, [], env());

@@ -43,7 +43,7 @@ describe("every kernel's text", () => {
     ]);
   });
 
-  it("finds what is not a number by bits, not by a comparison with itself", () => {
+  it("finds NaN by bits, not by a comparison with itself", () => {
     expect(having(/([\w.]+) (?:!=|==) \1\b/g)).toEqual([]);
   });
 
@@ -53,7 +53,7 @@ describe("every kernel's text", () => {
     expect(counting[0]!.code).not.toContain("workgroupBarrier");
   });
 
-  it("meets at no barrier behind an early return that goes by what was loaded, but where a probe looks whether a device takes it", () => {
+  it("has no barrier after an early return that depends on loaded data, except where a probe tests whether a device takes it", () => {
     const meets = /\b(?:workgroupBarrier|storageBarrier|joined|total_of|file_sum|begin_chunk|arrives_last)\(/g;
     const loaded = /control|halted|has_tile|rests|\bnow\b|zeros/;
     const found = files.flatMap(({ name, code }) => {

@@ -44,7 +44,7 @@ describe("early stopping", () => {
     expect(() => createStopping(options as StoppingOptions)).toThrow(message);
   });
 
-  it("refuses a metric that is no number and goes on as if it had not come", () => {
+  it("refuses a metric that is not a number and continues as if it had not come", () => {
     const stopping = createStopping({ patience: 1 });
     stopping.observe(1);
     expect(() => stopping.observe("2" as unknown as number)).toThrow(OptionError);

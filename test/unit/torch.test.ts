@@ -54,7 +54,7 @@ describe("a trajectory of torch's", () => {
   const cases = replay.cases.filter(({ optimizer }) => ruleOf(optimizer).torch);
   const blank = replay.tensors.map(({ name, shape }) => ({ name, shape }));
 
-  it("is here for every rule that torch and we keep the slots of alike", () => {
+  it("is here for every rule whose slots match torch's", () => {
     const covered = new Set(cases.map(({ optimizer }) => ruleOf(optimizer)));
     const missing = rules.filter((rule) => rule.torch && !covered.has(rule)).map(({ name }) => name);
     // Only takes matrices; see below.
@@ -403,7 +403,7 @@ describe("loadTorch", () => {
     expect(await saveCheckpoint(optimizer)).toEqual(before);
   });
 
-  it("refuses what is no safetensors file", async () => {
+  it("refuses what is not a safetensors file", async () => {
     const optimizer = createCpuOptimizer(tensors, { rule: adam });
     await expect(loadTorch(optimizer, new Uint8Array(3))).rejects.toThrow(DataError);
   });

@@ -60,7 +60,7 @@ describe("a word in another spelling", () => {
   });
 });
 
-describe("a word that is none", () => {
+describe("an unknown word", () => {
   it.each<[() => unknown, string]>([
     [() => readRule("rule", "adamv"), "(did you mean adamw?)"],
     [() => readRule("rule", "momentum"), "(did you mean sgd with momentum?)"],
