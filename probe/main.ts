@@ -65,14 +65,14 @@ const digits = (value: number | null) =>
     : value !== 0 && Math.abs(value) < 1e-3
       ? value.toExponential(1)
       : String(Number(value.toPrecision(3)));
-const yes = (value: boolean | null) => (value === null ? "not asked" : value ? "yes" : "no");
+const yes = (value: boolean | null) => (value === null ? "not tested" : value ? "yes" : "no");
 
 function show({ recorded, facts: found, errors, probes, bench }: ProbeResult): void {
   const { quotient, inverse, root, exponential, logarithm, tanh } = errors;
   element("found").replaceChildren(
     ...table(
       "Recorded trajectories",
-      ["case", "largest error", "by the source's own in float32", "verdict"],
+      ["case", "largest error", "÷ the source's float32 error", "verdict"],
       recorded.map(({ id, ok, maxAbs, ratio, error }) => [
         !ok,
         id,
@@ -82,12 +82,12 @@ function show({ recorded, facts: found, errors, probes, bench }: ProbeResult): v
       ]),
     ),
     ...table(
-      "What kernels take for granted",
+      "What kernels rely on",
       ["probe", "holds"],
       Object.entries(probes).map(([name, holds]) => [holds === false, name, yes(holds)]),
     ),
     ...table(
-      "What this device makes of numbers",
+      "How this device treats numbers",
       ["statement", "here", "name in the JSON"],
       facts.map(({ name, about, needed }) => {
         const value = found[name]!;
@@ -95,7 +95,7 @@ function show({ recorded, facts: found, errors, probes, bench }: ProbeResult): v
       }),
     ),
     ...table(
-      "How far functions are off",
+      "Errors of functions",
       ["function", "error", "in"],
       [
         [quotient > 2.5, "x / y", digits(quotient), "units in the last place"],
@@ -108,7 +108,7 @@ function show({ recorded, facts: found, errors, probes, bench }: ProbeResult): v
     ),
     ...table(
       "Benchmark",
-      ["case", "engine", "ms a step", "note"],
+      ["case", "engine", "ms per step", "note"],
       bench.map((row) => [
         row.error !== undefined || row.agrees === false,
         row.case,
@@ -135,7 +135,7 @@ window.runProbe = async (options = {}) => {
   stopping = new AbortController();
   runButton.disabled = true;
   stopButton.disabled = false;
-  say("starts …");
+  say("starting …");
   let device: GPUDevice | undefined;
   try {
     device = await requestDevice();
@@ -177,7 +177,7 @@ copyButton.onclick = async () => {
     await navigator.clipboard.writeText(jsonOf(last));
     say("the result is in the clipboard, as JSON");
   } catch (error) {
-    say(`the clipboard refuses: ${messageOf(error)}; "save JSON" has the same`);
+    say(`the clipboard refused: ${messageOf(error)}; "save JSON" gives the same`);
   }
 };
 shareButton.onclick = async () => {
@@ -197,5 +197,5 @@ try {
 } catch (error) {
   element("adapter").hidden = true;
   runButton.disabled = true;
-  warn(`${messageOf(error)}. Nothing can be probed in this browser as it is.`);
+  warn(`${messageOf(error)}. This browser cannot be probed as it is.`);
 }

@@ -907,7 +907,7 @@ class Layer {
         gradientNorm,
         reference,
         against: largest.name,
-        message: `the gradient of ${name} has a norm of ${figure(gradientNorm)} at step ${step}, that of ${largest.name} one of ${figure(reference)}`,
+        message: `the gradient norm of ${name} is ${figure(gradientNorm)} at step ${step}, that of ${largest.name} ${figure(reference)}`,
         remedy:
           "rescale the initial weights to the width, use activations that do not saturate, or add normalisation or skip connections",
       };
@@ -953,7 +953,7 @@ function exploding(step: number, layer: string | null, gradientNorm: number, usu
     usual,
     message: `${whose} is ${figure(gradientNorm)} at step ${step}, ${figure(gradientNorm / usual)} times what it usually is`,
     remedy:
-      "clip the gradient's norm, lower the rate or warm up, and look for odd examples if it happens on single batches only",
+      "clip the gradient's norm, lower the rate or warm up, and look for odd examples if it happens only on single batches",
   };
 }
 

@@ -71,7 +71,7 @@ describe("the page", () => {
     await page.goto(`${address}#train?rule=nosuch&steps=0&model=784-16-10`);
     await page.waitForSelector("#train:enabled");
     expect(await page.evaluate(text("trouble"))).toMatch(
-      /^rule is "nosuch"; .* \(in the address; adamw is taken\); steps is 0; .* \(in the address; 300 is taken\)$/,
+      /^rule is "nosuch"; .* \(in the address; using adamw\); steps is 0; .* \(in the address; using 300\)$/,
     );
     expect(await page.$eval("[name=rule]", (select) => (select as HTMLSelectElement).value)).toBe("adamw");
     // The service worker has a network of its own.

@@ -7,7 +7,7 @@ import { keepDevices, launchChrome, openPage, serve } from "./chrome.ts";
 const address = await serve("dist/page");
 const browser = await launchChrome();
 const text = (id: string) => `document.getElementById("${id}").textContent`;
-const flowed = (page: Page) => page.waitForFunction(`${text("status")}.endsWith("steps made")`, { polling: 100 });
+const flowed = (page: Page) => page.waitForFunction(`${text("status")}.endsWith("steps done")`, { polling: 100 });
 const shares = (page: Page) => page.$$eval("#ends li", (all) => all.map((each) => each.textContent ?? ""));
 /** How many pixels of a canvas show something, and in how many colours. */
 const shown = (page: Page, name: string) =>
@@ -23,7 +23,7 @@ it("lets a cloud flow into the four hollows, and draws the paths from a click or
   await page.setViewport({ width: 1100, height: 1300 });
   await page.goto(`${address}#landscape?steps=60&cloud=4000&times=0.5`);
   await flowed(page);
-  expect(await page.evaluate(text("status"))).toMatch(/^4,000 points follow sgd at a rate of 0\.\d+: 60 steps made$/);
+  expect(await page.evaluate(text("status"))).toMatch(/^4,000 points follow sgd at a rate of 0\.\d+: 60 steps done$/);
   const ends = await shares(page);
   for (const place of ["(3, 2)", "(3.58, −1.85)", "(−2.81, 3.13)", "(−3.78, −3.28)"])
     expect(ends.some((line) => line.includes(place))).toBe(true);
@@ -51,7 +51,7 @@ it("shows where Adam and SGD part ways, with the steps of each; a rule comes and
   await page.waitForSelector(".way");
   await page.evaluate(`document.querySelector(".presets button").click()`);
   await page.waitForFunction(
-    `location.hash.includes("landscape=canyon") && /there to 1e-3/.test(document.querySelector(".ways .run-2").textContent)`,
+    `location.hash.includes("landscape=canyon") && /there within 1e-3/.test(document.querySelector(".ways .run-2").textContent)`,
   );
   const said = await page.$$eval(".ways .run", (all) => all.map((each) => each.textContent ?? ""));
   const [sgd, , adam] = said.map((line) => Number(/after (\d+) steps/.exec(line)?.[1]));
@@ -59,7 +59,7 @@ it("shows where Adam and SGD part ways, with the steps of each; a rule comes and
   expect(adam! * 3).toBeLessThan(sgd!);
   await page.select(".card select", "rmsprop");
   await page.waitForFunction(`location.hash.includes("rules=sgd,momentum,adam,rmsprop")`);
-  await page.click(`[aria-label="leave sgd out"]`);
+  await page.click(`[aria-label="remove sgd"]`);
   await page.waitForFunction(`location.hash.includes("rules=momentum,adam,rmsprop")`);
   expect(errors).toEqual([]);
   await page.close();
@@ -80,7 +80,7 @@ it("continues when its device is lost, and says so", async () => {
   `);
   await page.goto(`${address}#landscape?steps=200&cloud=4000`);
   await flowed(page);
-  expect(await page.evaluate(text("status"))).toMatch(/^the GPU's device was lost; the cloud began anew: 4,000 points/);
+  expect(await page.evaluate(text("status"))).toMatch(/^the GPU device was lost; the cloud restarted: 4,000 points/);
   expect((await shown(page, "cloud"))[0]).toBe(128 * 128);
   expect((await shown(page, "lines"))[0]).toBeGreaterThan(128 * 16);
   expect(errors).toEqual([]);

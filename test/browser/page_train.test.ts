@@ -170,10 +170,10 @@ describe("a run that is cut short", () => {
       document.getElementById("train").click();`);
     await page.waitForSelector("#kept:not([hidden]) #continue:enabled");
     expect(await page.evaluate("sessionStorage.trouble")).toMatch(
-      /^the GPU's device was lost after 1\d steps; the run went on from step (8|12|16) on WebGPU on /,
+      /^the GPU device was lost after 1\d steps; the run continued from step (8|12|16) on WebGPU on /,
     );
     expect(await page.evaluate(text("kept-run"))).toMatch(
-      /^The last run did not end: 64-16-10, adamw, (20|24|28|32) of 40 steps\.$/,
+      /^The last run is unfinished: 64-16-10, adamw, (20|24|28|32) of 40 steps\.$/,
     );
     // The form says what goes on.
     await fill(page, { rule: "sgd", steps: "3" });
@@ -214,7 +214,7 @@ describe("a run that is cut short", () => {
       location.hash = "#find?model=784-16-10&batch=8";`);
     await page.waitForSelector("#find-rate:enabled");
     await page.click("#find-rate");
-    await page.waitForFunction(`${text("status")} === "the GPU's device was lost; start again to use another"`, {
+    await page.waitForFunction(`${text("status")} === "the GPU device was lost; start again to use another"`, {
       polling: 50,
     });
     await page.waitForSelector("#find-rate:enabled");
@@ -226,7 +226,7 @@ describe("a run that is cut short", () => {
     await page.evaluate(`
       navigator.locks.request("fallline-run", () => new Promise((resolve) => { window.release = resolve; }));
       0`);
-    expect(await trained(page)).toBe("done; another tab keeps its run, so this one is not kept");
+    expect(await trained(page)).toBe("done; another tab is saving its run, so this one is not saved");
     await takeShown(page);
     await page.evaluate(`
       window.release();
@@ -239,15 +239,13 @@ describe("a run that is cut short", () => {
       0`);
     expect(await trained(page)).toBe("done");
     expect(await page.evaluate(text("trouble"))).toMatch(
-      /^the GPU's device was lost after \d steps; the run went on from step [2-8] on CPU reference in JavaScript$/,
+      /^the GPU device was lost after \d steps; the run continued from step [2-8] on CPU reference in JavaScript$/,
     );
     expect(await isHidden(page, "banner")).toBe(false);
     expect((await takeShown(page)).steps).toEqual(Array.from({ length: 12 }, (_, i) => `${i + 1} / 12`));
     await page.evaluate(`IDBFactory.prototype.open = () => { throw new Error("the disk is full"); }; 0`);
-    expect(await trained(page)).toBe("done; the run could not be kept: the disk is full");
-    expect(await page.evaluate(text("kept-run"))).toBe(
-      "This browser keeps no runs for another visit: the disk is full",
-    );
+    expect(await trained(page)).toBe("done; the run could not be saved: the disk is full");
+    expect(await page.evaluate(text("kept-run"))).toBe("This browser cannot save runs: the disk is full");
     expect(errors).toEqual([]);
     await page.close();
   });
@@ -328,7 +326,7 @@ it("learns the digits; its rate changes while paused; it reads drawings; its che
     dataTransfer.items.add(new File([await canvas.convertToBlob()], "digit.png", { type: "image/png" }));
     dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
   }, digit);
-  await page.waitForFunction(`${text("answer")}.startsWith("It reads a ${digits.labels[3]}, ")`);
+  await page.waitForFunction(`${text("answer")}.startsWith("It reads a ${digits.labels[3]} with ")`);
   expect(await page.$$eval("#bars li", (bars) => bars.length)).toBe(10);
   await page.focus("#pad");
   await page.keyboard.press("Delete");
@@ -341,7 +339,7 @@ it("learns the digits; its rate changes while paused; it reads drawings; its che
   await page.mouse.up();
   await page.waitForFunction(`${text("answer")}.startsWith("It reads a ")`);
   await drop(page, "rubbish.png", "no picture", "image/png");
-  await trouble(page, /^rubbish\.png is no picture that this browser can read: /);
+  await trouble(page, /^rubbish\.png is not a picture that this browser can read: /);
   await drop(page, "letter.docx", "PK");
   await trouble(page, /^this page cannot read letter\.docx; it takes tables/);
 
@@ -401,7 +399,7 @@ it("learns a dropped table by the chosen column, and predicts another; explains 
   expect(await page.$eval("[name=batch]", (input) => (input as HTMLInputElement).value)).toBe("48");
   expect(await trained(page)).toBe("done");
   expect(Number.parseFloat((await page.evaluate(text("test-accuracy"))) as string)).toBeGreaterThan(80);
-  expect(await page.evaluate(text("answer"))).toBe("The network just trained reads sides.csv, and no digits.");
+  expect(await page.evaluate(text("answer"))).toBe("The network just trained reads sides.csv, not digits.");
 
   // Numbers to predict, of another column.
   await page.select("[name=target]", "size");

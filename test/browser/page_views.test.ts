@@ -64,7 +64,7 @@ it("runs an experiment with the options of the address: its claims hold; it wait
   await page.evaluateOnNewDocument(keepDevices);
   await page.goto(`${address}#stability?experiment=temperature&options=walkers:65536;nosuch:1`);
   await page.waitForSelector("#run:enabled");
-  expect(await page.evaluate(text("trouble"))).toMatch(/unknown option "nosuch"; .*; the defaults are taken/);
+  expect(await page.evaluate(text("trouble"))).toMatch(/unknown option "nosuch"; .*; using the defaults/);
   await page.evaluate(`location.hash = "#stability?experiment=temperature&options=walkers:65536"; 0`);
   await page.waitForFunction(`document.querySelector("[name=walkers]").value === "65536"`);
   await page.click("#run");
@@ -91,14 +91,11 @@ it("runs an experiment with the options of the address: its claims hold; it wait
   const held = await expectRest(page, done);
   await page.waitForFunction(`document.querySelector("#view-stability progress").value > ${held}`, { polling: 50 });
   await page.evaluate("devices.at(-1).destroy()");
+  await page.waitForFunction(`${text("trouble")}.startsWith("the GPU device was lost; this restarted on WebGPU on ")`, {
+    polling: 50,
+  });
   await page.waitForFunction(
-    `${text("trouble")}.startsWith("the GPU's device was lost; this began anew on WebGPU on ")`,
-    {
-      polling: 50,
-    },
-  );
-  await page.waitForFunction(
-    `document.querySelector(".interim tbody td") !== null && ${text("status")} === "edge runs …"`,
+    `document.querySelector(".interim tbody td") !== null && ${text("status")} === "running edge …"`,
     {
       polling: 50,
     },
@@ -117,7 +114,7 @@ it("sweeps 16 rates as small pictures, the best of which goes to training", { ti
   const made = () => page.evaluate(`Number.parseInt(${text("step")})`);
   await page.waitForFunction(`Number.parseInt(${text("step")}) > 0`, { polling: 20 });
   await expectRest(page, made);
-  await page.waitForFunction(`/^best is .*; take one to training$/.test(${text("status")})`, { polling: 100 });
+  await page.waitForFunction(`/^best is .*; click one to train with it$/.test(${text("status")})`, { polling: 100 });
   expect(await page.$$eval(".multiple", (all) => all.length)).toBe(16);
   expect(await page.$$eval('.multiple[data-state="stopped"]', (all) => all.length)).toBeGreaterThan(4);
   const rate = await page.$eval('.multiple[data-state="best"] span', (span) => span.textContent?.replace("lr ", ""));
@@ -133,7 +130,7 @@ it("composes a course: blocks move by their buttons, options change it, pasted t
   await page.goto(`${address}#schedules`);
   const types = () => page.$$eval(".blocks h2", (all) => all.map(({ textContent }) => textContent));
   const json = () =>
-    page.$eval('[aria-label="the course as JSON"]', (area) => JSON.parse((area as HTMLTextAreaElement).value));
+    page.$eval('[aria-label="the schedule as JSON"]', (area) => JSON.parse((area as HTMLTextAreaElement).value));
   await page.waitForSelector(".blocks h2");
   expect(await types()).toEqual(["linear", "cosine", "cosineRestarts"]);
   // A point of the curve moves by keys and by the mouse, and its block with it.
@@ -176,7 +173,7 @@ it("composes a course: blocks move by their buttons, options change it, pasted t
   await paste('{ "type": "oneCycle", "max": 0.2, "steps": 300 }');
   expect(await types()).toEqual(["oneCycle"]);
   expect(
-    await page.$eval('[aria-label="the course as TypeScript"]', (area) => (area as HTMLTextAreaElement).value),
+    await page.$eval('[aria-label="the schedule as TypeScript"]', (area) => (area as HTMLTextAreaElement).value),
   ).toBe("const lr = schedules.oneCycle({ max: 0.2, steps: 300 });");
   expect(errors).toEqual([]);
   await page.close();

@@ -89,7 +89,7 @@ it("goes to its first view where the address names none", async () => {
   await page.goto("about:blank");
   await page.goto(`${address}#nosuch`);
   await page.waitForSelector("#view-race *");
-  expect(await page.$eval("#trouble", ({ textContent }) => textContent)).toContain('"nosuch", which is no view');
+  expect(await page.$eval("#trouble", ({ textContent }) => textContent)).toContain('"nosuch", which is not a view');
 });
 
 it("loads at most 150 kB of script for its first view", async () => {

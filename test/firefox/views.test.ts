@@ -63,7 +63,7 @@ it("races: 4 goes to 3.2 at a rate of 0.1, and over −8 to 16 at 1.5", async ()
 
 it("lets a cloud flow into the four hollows", async () => {
   await open("#landscape?steps=60&cloud=4000&times=0.5", ".way");
-  await says(page, "/60 steps made$/");
+  await says(page, "/60 steps done$/");
   const ends = await page.$$eval("#ends li", (all) => all.map((each) => each.textContent ?? ""));
   for (const place of ["(3, 2)", "(3.58, −1.85)", "(−2.81, 3.13)", "(−3.78, −3.28)"])
     expect(ends.some((line) => line.includes(place))).toBe(true);
@@ -85,7 +85,7 @@ it("moves a schedule's point by keys", async () => {
   await page.focus('[aria-label^="block 1: end"]');
   await page.keyboard.press("ArrowRight");
   await page.waitForFunction(
-    `JSON.parse(document.querySelector('[aria-label="the course as JSON"]').value).milestones[0] === 110`,
+    `JSON.parse(document.querySelector('[aria-label="the schedule as JSON"]').value).milestones[0] === 110`,
   );
   expect(errors).toEqual([]);
 });

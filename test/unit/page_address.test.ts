@@ -31,14 +31,14 @@ it("leaves out what is as by default, and commas as they are", () => {
 });
 
 it.each([
-  ["lr=abc", /^lr is "abc"; it must be a finite number > 0 \(in the address; 0\.4 is taken\)$/],
+  ["lr=abc", /^lr is "abc"; it must be a finite number > 0 \(in the address; using 0\.4\)$/],
   ["lr=", /^lr is ""/],
   ["lr=-1", /^lr is -1/],
   ["lr=1e999", /^lr is Infinity/],
   ["rates=1,x", /^rates\[1\] is "x"/],
   ["rates=", /^rates\[0\] is ""/],
   ["rule=<script>", /^rule is "<script>"; it must be one of sgd, adam w/],
-  ["nosuch=1", /^the address says "nosuch", which this view does not know$/],
+  ["nosuch=1", /^the address sets "nosuch", which this view does not have$/],
 ])("names what is wrong with %s", (words, message) => {
   const { state, wrong } = readState(fields, readPlace(`#race?${words}`).words);
   expect(state).toEqual({ lr: 0.4, rates: [1.5, 0.1], rule: "sgd" });

@@ -100,7 +100,7 @@ describe("ways", () => {
     const options = { ...asked, landscape, racers: [{ name: "sgd", rate: 1 }], steps: 50, start: [4, 4] } as const;
     const [way] = (await waysFrom(options))!;
     expect(way!.places.length).toBeLessThan(102);
-    expect(outcomeOf(way!, 50, landscape, endsOf(landscape)).text).toMatch(/^gone: not finite after step \d+$/);
+    expect(outcomeOf(way!, 50, landscape, endsOf(landscape)).text).toMatch(/^diverged: not finite after step \d+$/);
     expect(await waysFrom({ ...options, isStale: () => true })).toBeUndefined();
   });
 });

@@ -53,7 +53,7 @@ function dropDefaults(given: unknown) {
 }
 
 it.each([
-  ["", /^the text is no JSON: /],
+  ["", /^the text is not JSON: /],
   ["[]", /^there are 0 blocks; there must be at least one, and at most 8$/],
   ['{"type":"nosuch"}', /^block 1\.type is "nosuch", which is not a known schedule/],
   [

@@ -50,7 +50,7 @@ describe("the run that the fields say", () => {
     const table = readTable({ name: "t.csv", text: "a,b\n1,x\n2,y\n3,x\n4,y\n5,x\n" }, "", "auto");
     const run = readRunConfig(runConfigOf({ ...words, data: "table", model: "1-4-2", batch: 2 }, table));
     await expect(rowsOf(run, "table", null, noMnist)).rejects.toThrow(
-      'data.path is "t.csv"; drop that file onto the page',
+      'data.path is "t.csv"; drop that file on the page',
     );
     const rows = await rowsOf(run, "table", table.file, noMnist);
     expect(rows!.train.count + rows!.test.count).toBe(5);

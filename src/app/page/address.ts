@@ -31,13 +31,13 @@ export function readState<F extends Fields>(fields: F, words: URLSearchParams): 
         return [name, parse(name, each, text)];
       } catch (error) {
         if (!(error instanceof OptionError)) throw error;
-        wrong.push(`${error.message} (in the address; ${print(each.default)} is taken)`);
+        wrong.push(`${error.message} (in the address; using ${print(each.default)})`);
         return [name, each.default];
       }
     }),
   ) as State<F>; // each value was read by its field, or is its default
   for (const name of new Set(words.keys())) {
-    if (!Object.hasOwn(fields, name)) wrong.push(`the address says ${show(name)}, which this view does not know`);
+    if (!Object.hasOwn(fields, name)) wrong.push(`the address sets ${show(name)}, which this view does not have`);
   }
   return { state, wrong };
 }

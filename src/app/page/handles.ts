@@ -21,7 +21,7 @@ const [key, farKey] = [0.01, 0.1];
 
 export class Handles {
   readonly #curves: Curves;
-  readonly #layer = h("div", { class: "grips", role: "group", "aria-label": "points to move" });
+  readonly #layer = h("div", { class: "grips", role: "group", "aria-label": "movable points" });
   #grips: readonly Grip[] = [];
   #buttons: HTMLButtonElement[] = [];
   /** Puts the dragged point at its latest place in the next frame: there are more events than frames. */

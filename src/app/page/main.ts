@@ -65,7 +65,7 @@ async function follow(): Promise<void> {
   say("");
   warn("");
   const { view } = await entry.load();
-  const unknown = `the address asks for ${show(name)}, which is no view; this is ${entry.title}`;
+  const unknown = `the address names ${show(name)}, which is not a view; this is ${entry.title}`;
   if (opened === mine) await build(view, mine, words, name === "" || name === entry.name ? [] : [unknown]);
 }
 

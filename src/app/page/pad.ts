@@ -72,7 +72,9 @@ export class Pad {
    */
   async put(file: File): Promise<void> {
     const bitmap = await createImageBitmap(file).catch((error: Error) => {
-      throw new DataError(`${file.name} is no picture that this browser can read: ${error.message}`, { cause: error });
+      throw new DataError(`${file.name} is not a picture that this browser can read: ${error.message}`, {
+        cause: error,
+      });
     });
     const by = size / Math.max(bitmap.width, bitmap.height);
     const [width, height] = [bitmap.width * by, bitmap.height * by];

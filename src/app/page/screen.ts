@@ -49,7 +49,7 @@ function encodeDraws(encoder: GPUCommandEncoder, view: GPUTextureView, draws: re
 async function directScreen(device: GPUDevice, canvas: HTMLCanvasElement): Promise<Screen> {
   const format = navigator.gpu.getPreferredCanvasFormat();
   const context = canvas.getContext("webgpu");
-  if (!context) throw new DeviceError("this browser gives a canvas no WebGPU context");
+  if (!context) throw new DeviceError("this browser has no WebGPU context for a canvas");
   context.configure({ device, format, alphaMode: "premultiplied" });
   return {
     canvas,

@@ -16,8 +16,8 @@ const y = { min: -0.5, max: 1.5 } as const;
 const fields = {
   from: field("r from", number("the lowest r, which is 1 + the rate", wholePicture.from, r)),
   to: field("to", number("the highest r", wholePicture.to, r)),
-  low: field("value from", number("the lowest value that is drawn", wholePicture.low, y)),
-  high: field("to", number("the highest value that is drawn", wholePicture.high, y)),
+  low: field("value from", number("the lowest value drawn", wholePicture.low, y)),
+  high: field("to", number("the highest value drawn", wholePicture.high, y)),
   settle: field("steps to settle", whole("steps before anything is drawn", 1000, { min: 1, max: 20_000 })),
   samples: field("steps to draw", whole("steps that are drawn", 256, { min: 16, max: 4000 })),
 };
@@ -34,9 +34,9 @@ export const view = defineView({
   name: "cascade",
   title: "From rest to chaos",
   about:
-    "Descent on x³/3 − x²/2 is the logistic map: its rate alone decides what it comes to. Up to r = 1 + lr = 3 it comes to rest; then " +
-    "it jumps between 2 values, 4, 8 …, at rates that crowd together by a factor of 4.669, until nothing repeats. Each column is a " +
-    "rate, each dot a value that it takes after settling. Draw a rectangle to look closer: it is computed anew.",
+    "Descent on x³/3 − x²/2 is the logistic map: its rate alone decides where it ends. Up to r = 1 + lr = 3 it comes to rest; then " +
+    "it jumps between 2 values, 4, 8 …, at rates that close up by a factor of 4.669, until nothing repeats. Each column is a " +
+    "rate, each dot a value that it takes after settling. Draw a rectangle to zoom in: it is recomputed.",
   formula: "y_{t + 1} = r · y_t · ( 1 − y_t )",
   question: "Zoom into the window near r = 3.83: how many values are there, and what happens to each at its right end?",
   fields,

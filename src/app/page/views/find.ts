@@ -28,7 +28,7 @@ const fields = {
   batch,
   seed,
   find: field("rates to try", whole("how many rates the ramp tries", rangeDefaults.steps, { min: 2, max: 10_000 })),
-  sweep: field("steps of a sweep", whole("how many steps the runs of a sweep make", 100, { min: 20, max: 10_000 })),
+  sweep: field("steps of a sweep", whole("how many steps the runs of a sweep take", 100, { min: 20, max: 10_000 })),
 };
 /** How many rates a sweep tries. */
 const sweepRates = 16;
@@ -38,9 +38,9 @@ export const view = defineView({
   name: "find",
   title: "Find a rate",
   about:
-    `A range test: the rate climbs from ${short(rangeDefaults.start)} to ${short(rangeDefaults.end)}, one step each, and the loss ` +
-    "shows where it begins to fall and where it leaves all bounds. Short runs at the rates that look best follow. Nothing of it " +
-    "stays but the curve and these rates; take one to training. A sweep trains with 16 rates side by side, in the same dispatches, and " +
+    `A range test: the rate climbs from ${short(rangeDefaults.start)} to ${short(rangeDefaults.end)}, one step at each, and the loss ` +
+    "shows where it begins to fall and where it blows up. Short runs at the rates that look best follow. Only the curve " +
+    "and these rates are kept; train with one of them. A sweep trains at 16 rates side by side, in the same dispatches, and " +
     "stops the worse half again and again.",
   formula: "lr_t = lr_0 · {( {lr_T / lr_0} )}^{t/T}",
   question: "How do the suggestions for sgd differ from those for adamw, and by what factor?",
@@ -51,7 +51,7 @@ export const view = defineView({
 async function openFind(root: HTMLElement, page: Page<FindState>) {
   const numbers = new Numbers("step", "loss", "learning rate");
   const progress = h("progress", { value: 0, max: 1, "aria-label": "progress" });
-  const chart = new ChartBox("The loss by learning rate, with what it suggests", page.closed);
+  const chart = new ChartBox("Loss by learning rate, with the suggestions", page.closed);
   const findButton = h("button", { type: "button", class: "primary", id: "find-rate", disabled: true }, "find a rate");
   const sweepButton = h("button", { type: "button", id: "sweep", disabled: true }, `sweep ${sweepRates} rates`);
   const swept = h("section", { id: "swept" });
@@ -141,13 +141,13 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
         progress.value = step;
         const running = entrants.filter(({ stopped }) => !stopped).length;
         numbers.show({ step: `${step} / ${steps}` });
-        page.say(`${running} of ${entrants.length} rates run`);
+        page.say(`${running} of ${entrants.length} rates running`);
         multiples.draw(entrants, null);
       },
     };
     const { best, interrupted } = await perform(sweepTask, { job, data, lrs }, listeners, engine, signal);
     multiples.draw(latest, best);
-    const found = best === null ? "every rate diverged" : `best is ${short(lrs[best]!)}; take one to training`;
+    const found = best === null ? "every rate diverged" : `best is ${short(lrs[best]!)}; click one to train with it`;
     page.say(`${interrupted ? "stopped; " : ""}${found}`);
   }
 

@@ -10,9 +10,9 @@ import { type Fields, field, type State, select } from "../fields.ts";
 import type { Page } from "../view.ts";
 
 const layers: LabOption<string> = {
-  meaning: "numbers of inputs, of the units of each hidden layer, and of classes",
+  meaning: "numbers of inputs, of units in each hidden layer, and of classes",
   kind: "word",
-  allowed: "whole numbers with hyphens between them, such as 784-128-10",
+  allowed: "whole numbers joined by hyphens, such as 784-128-10",
   default: jobDefaults.model,
   read(name, value) {
     if (typeof value === "string" && /^\d+(-\d+)+$/.test(value)) return value;
@@ -31,11 +31,11 @@ export const jobFields = {
     ),
   ),
   lr: field("learning rate", number("how far a step goes", usualRate(readRule("rule", jobDefaults.rule)), { min: 0 })),
-  batch: field("batch", whole("examples in a step", jobDefaults.batch, { min: 1, max: 60_000 })),
-  steps: field("steps", whole("how many steps the run makes", jobDefaults.steps, { min: 1, max: 1e6 })),
+  batch: field("batch", whole("examples per step", jobDefaults.batch, { min: 1, max: 60_000 })),
+  steps: field("steps", whole("how many steps the run takes", jobDefaults.steps, { min: 1, max: 1e6 })),
   seed: field(
     "seed",
-    whole("what is drawn at random goes by it", jobDefaults.seed, { min: 0, max: Number.MAX_SAFE_INTEGER }),
+    whole("fixes everything that is drawn at random", jobDefaults.seed, { min: 0, max: Number.MAX_SAFE_INTEGER }),
   ),
 } satisfies Fields;
 

@@ -53,31 +53,31 @@ const fields = {
   landscape: select("landscape", choice("what is minimised", surfaceNames, "himmelblau")),
   condition: field(
     "condition number",
-    number("the largest curvature by the smallest", 100, { min: 1, max: 1e6 }),
+    number("the largest over the smallest curvature", 100, { min: 1, max: 1e6 }),
     { type: "slider", from: 1, to: 1e4, log: true },
     isCanyon,
   ),
   angle: field(
     "angle",
-    number("how far it is turned, in radians", 0, { min: -10, max: 10 }),
+    number("how far it is rotated, in radians", 0, { min: -10, max: 10 }),
     { type: "slider", from: 0, to: 1.6, step: 0.05 },
     isCanyon,
   ),
-  times: field("all rates ×", number("what every rate is multiplied by", 1, { above: 0, max: 1e6 }), {
+  times: field("all rates ×", number("multiplies every rate", 1, { above: 0, max: 1e6 }), {
     type: "slider",
     from: 0.01,
     to: 100,
     log: true,
   }),
-  schedule: field("schedules", someOf("how rates go over the run", scheduleShapeNames, "constant"), {
+  schedule: field("schedules", someOf("how rates change over the run", scheduleShapeNames, "constant"), {
     type: "checks",
     names: scheduleShapeNames,
   }),
-  steps: field("steps", whole("how many steps every run makes", 300, { min: 1, max: 5000 })),
-  start: field("start x, y", place("where the ways begin; the landscape's own start where it is left out")),
-  flow: select("rule of the cloud", choice("how every point of the cloud goes", racerNames, "sgd")),
+  steps: field("steps", whole("how many steps every run takes", 300, { min: 1, max: 5000 })),
+  start: field("start x, y", place("where the paths begin; the landscape's own start if empty")),
+  flow: select("rule of the cloud", choice("how every point of the cloud moves", racerNames, "sgd")),
   cloud: field("points of the cloud", whole("how many starts flow downhill", 100_000, { min: 4, max: 1e6 })),
-  rules: field("rules", racers("which rules go from the start", "sgd,momentum,adam,lion"), { type: "none" }),
+  rules: field("rules", racers("which rules run from the start", "sgd,momentum,adam,lion"), { type: "none" }),
 };
 type State = StateOf<typeof fields>;
 
@@ -114,7 +114,7 @@ const presets: readonly { readonly name: string; readonly state: Partial<State> 
     },
   },
   {
-    name: "the same, turned",
+    name: "the same, rotated",
     state: {
       landscape: canyon,
       condition: 100,
@@ -135,12 +135,12 @@ export const view = defineView({
   name: "landscape",
   title: "Which way is down?",
   about:
-    "Every rule makes its own way downhill from the same start: click the map to set it, or move it by the arrow keys. Behind them a " +
-    "cloud of starts flows downhill at once; each has the colour of the minimum it goes to, full where it has arrived, and the " +
-    "ground keeps the colour of what began there: the basins of attraction. Grey points have left the picture.",
+    "Every rule takes its own path downhill from the same start: click the map to set it, or use the arrow keys. Behind them a " +
+    "whole cloud of points flows downhill, each in the colour of the minimum it heads for, solid once it has arrived. The ground " +
+    "shows the colour of the point that started there: the basins of attraction. Grey points have left the picture.",
   formula: "x_{t + 1} = x_t − lr_t · U ( ∇ f ( x_t ) )",
   question:
-    "In the canyon Adam, which scales each coordinate by itself, is there long before SGD. Turn the canyon by 0.8: who is first now?",
+    "In the canyon Adam, which scales each coordinate separately, arrives long before SGD. Set the angle to 0.8: which is first now?",
   fields,
   open: (root, page) => openLandscape(root, page as Page<State>),
 });
@@ -280,10 +280,10 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
       } catch (error) {
         if (signal.aborted) return;
         if (!(await engine.lost?.())) throw error;
-        page.say("the GPU's device was lost; the cloud begins anew on another");
+        page.say("the GPU device was lost; the cloud restarts on another");
         await newEngine();
         const next = await page.engine();
-        if (!signal.aborted) await flow(next, signal, "the GPU's device was lost; the cloud began anew: ");
+        if (!signal.aborted) await flow(next, signal, "the GPU device was lost; the cloud restarted: ");
       }
     });
     await idle;
@@ -338,7 +338,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     }
     if (signal.aborted) return;
     showShares(ends, (await made.optimizer.read())[pointsName]!);
-    page.say(`${what}: ${state.steps} steps made`);
+    page.say(`${what}: ${state.steps} steps done`);
     progress.value = 1;
   }
 
@@ -489,7 +489,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
       {
         type: "button",
         class: "remove",
-        "aria-label": `leave ${name} out`,
+        "aria-label": `remove ${name}`,
         onclick: () => setRacers(racersOf(page.state.rules).filter((each) => each.name !== name)),
       },
       "×",

@@ -131,7 +131,7 @@ export function racers(meaning: string, standard: string): LabOption<string> {
   return {
     meaning,
     kind: "word",
-    allowed: `1 to ${mostRacers} rules with commas between them, each once, with ":" and a rate > 0 where it is not the usual`,
+    allowed: `1 to ${mostRacers} rules separated by commas, each once, with ":" and a rate > 0 if not the usual one`,
     default: standard,
     read(name, value) {
       if (typeof value !== "string") throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
@@ -139,12 +139,10 @@ export function racers(meaning: string, standard: string): LabOption<string> {
       for (const each of read) {
         if (!racerNames.includes(each.name))
           throw new OptionError(
-            `${name} names ${show(each.name)}, which is no rule here; known are ${racerNames.join(", ")}`,
+            `${name} names ${show(each.name)}, which is not a rule here; it must be one of ${racerNames.join(", ")}`,
           );
         if (each.rate !== undefined && !(each.rate > 0 && each.rate <= 1e6))
-          throw new OptionError(
-            `${name} gives ${each.name} a rate that is none; it must be a number > 0 and at most 1e6`,
-          );
+          throw new OptionError(`${name} gives ${each.name} an invalid rate; it must be a number > 0 and at most 1e6`);
       }
       if (read.length > mostRacers || new Set(read.map((each) => each.name)).size < read.length)
         throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
@@ -158,7 +156,7 @@ export function someOf(meaning: string, names: readonly string[], standard: stri
   return {
     meaning,
     kind: "word",
-    allowed: `some of ${names.join(", ")}, with commas between them`,
+    allowed: `some of ${names.join(", ")}, separated by commas`,
     default: standard,
     read(name, value) {
       const words = typeof value === "string" ? value.split(",") : [];
@@ -174,7 +172,7 @@ export function place(meaning: string): LabOption<string> {
   return {
     meaning,
     kind: "word",
-    allowed: "two numbers with a comma between them, each within ±1e6, or nothing",
+    allowed: "two numbers separated by a comma, each within ±1e6, or nothing",
     default: "",
     read(name, value) {
       const text = typeof value === "string" ? value.trim() : "?";
@@ -266,7 +264,7 @@ export interface Outcome {
 /** The outcome of a path after `steps` steps. @param ends The landscape's minima. */
 export function outcomeOf({ places }: Way, steps: number, landscape: Landscape, ends: readonly Point[]): Outcome {
   const made = places.length / 2 - 1;
-  if (made < steps) return { arrivedAfter: null, text: `gone: not finite after step ${made + 1}` };
+  if (made < steps) return { arrivedAfter: null, text: `diverged: not finite after step ${made + 1}` };
   const at = (step: number): Point => [places[2 * step]!, places[2 * step + 1]!];
   const last = at(made);
   const height = `height ${landscape.value(last).toPrecision(3)}`;
@@ -275,7 +273,7 @@ export function outcomeOf({ places }: Way, steps: number, landscape: Landscape, 
   const first = distance(at(0), end);
   let outside = made;
   while (outside >= 0 && distance(at(outside), end) <= arrivedShare * first) outside--;
-  if (outside < made) return { arrivedAfter: outside + 1, text: `there to 1e-3 after ${outside + 1} steps` };
+  if (outside < made) return { arrivedAfter: outside + 1, text: `there within 1e-3 after ${outside + 1} steps` };
   const left = distance(last, end) / first;
   return {
     arrivedAfter: null,

@@ -42,7 +42,7 @@ export class Multiples {
         type: "button",
         class: "multiple",
         "data-state": state,
-        title: `take this rate: ${verdict.state}`,
+        title: `use this rate: ${verdict.state}`,
         onclick: () => this.#take(index),
       },
       svg(

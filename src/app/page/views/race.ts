@@ -24,8 +24,8 @@ const fields = {
   loss: select("loss", choice("what is minimised", Object.keys(losses), "w²")),
   rule: select("rule", choice("how a gradient becomes a step", Object.keys(racers), "sgd")),
   start: field("start", number("where every run begins", 4, { min: -1e6, max: 1e6 })),
-  steps: field("steps", whole("how many steps each makes", 30, { min: 1, max: 1000 })),
-  rates: field("against", numbers("the rates that run beside yours", presets, rate), { type: "box", wide: true }),
+  steps: field("steps", whole("how many steps each takes", 30, { min: 1, max: 1000 })),
+  rates: field("against", numbers("the rates that run next to yours", presets, rate), { type: "box", wide: true }),
 };
 type State = StateOf<typeof fields>;
 
@@ -42,7 +42,7 @@ export const view = defineView({
     "until it jumps over it, and beyond a limit every jump lands higher than the one before. On w² the slope is 2w, so a step " +
     "multiplies w by 1 − 2·lr: at a rate of 0.1 by 0.8, at 1.5 by −2.",
   formula: "w_{t + 1} = w_t − lr · L′ ( w_t )",
-  question: "At which rate does w² turn from oscillating to diverging? And with momentum?",
+  question: "At which rate does w² go from oscillating to diverging? And with momentum?",
   fields,
   open: (root, page) => openRace(root, page as Page<State>),
 });
@@ -65,7 +65,7 @@ function openRace(root: HTMLElement, page: Page<State>) {
     type: "range",
     min: 0,
     value: 0,
-    "aria-label": "step on show",
+    "aria-label": "step shown",
     oninput: () => {
       stopPlaying();
       show(Number(scrub.value));

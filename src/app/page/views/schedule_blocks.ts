@@ -105,7 +105,7 @@ export function readBlocks(text: string): readonly Block[] {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new DataError(`the text is no JSON: ${(error as Error).message}`, { cause: error });
+    throw new DataError(`the text is not JSON: ${(error as Error).message}`, { cause: error });
   }
   const blocks = Array.isArray(value) ? value.map(blockOf) : split(value);
   if (blocks.length === 0 || blocks.length > mostBlocks) {

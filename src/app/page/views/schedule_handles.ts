@@ -95,7 +95,7 @@ const knobs: Readonly<Record<string, (options: Options) => readonly Knob[]>> = {
     const [rise, flat] = [whole(warmup), whole(stable)];
     return [
       { label: "base, after the warm-up", at: rise, x: (at) => ({ warmup: at }), y: "base" },
-      { label: "beginning of the decay", at: rise + flat, x: (at) => ({ stable: Math.max(0, at - rise) }) },
+      { label: "start of the decay", at: rise + flat, x: (at) => ({ stable: Math.max(0, at - rise) }) },
       {
         label: "min",
         at: rise + flat + whole(decay, 1),

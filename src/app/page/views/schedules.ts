@@ -27,7 +27,7 @@ import { handlesOf } from "./schedule_handles.ts";
 
 /** The blocks in the address. */
 const blocksOption: LabOption<string> = {
-  meaning: "the blocks of the course, as JSON",
+  meaning: "the blocks of the schedule, as JSON",
   kind: "word",
   allowed: "a list of blocks, or a schedule, as JSON",
   default: JSON.stringify(firstBlocks),
@@ -47,13 +47,13 @@ type SchedulesState = State<typeof fields>;
 
 export const view = defineView({
   name: "schedules",
-  title: "The course of a rate",
+  title: "A rate over a run",
   about:
-    "A rate that is right at the beginning is not right at the end: a short warm-up keeps the first steps from doing damage, a high " +
-    "rate covers ground, and a falling one lets the noise die down. Compose a course of blocks: pull the points of the curve, by the " +
-    "pointer or the arrow keys, drag blocks into another order, and take the whole as JSON, as TypeScript, or to training.",
+    "A rate that is right at the start is not right at the end: a short warm-up keeps the first steps from doing damage, a high " +
+    "rate covers ground, and a falling one lets the noise die down. Build a schedule from blocks: drag the points of the curve or use " +
+    "the arrow keys, drag blocks into another order, and take the result as JSON, as TypeScript, or to training.",
   formula: "lr_t = min + ( base − min ) · {1 + cos {π t / T}}/2",
-  question: "What does a second warm-up after each restart cost in steps, and where would the loss profit?",
+  question: "How many steps does a second warm-up after each restart cost, and where would the loss gain?",
   fields,
   open: (root, page) => openSchedules(root, page as Page<SchedulesState>),
 });
@@ -68,8 +68,8 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
   const handles = new Handles(plot);
   const cards = h("ol", { class: "cards blocks" });
   const said = h("p", { class: "why", id: "observes" });
-  const json = h("textarea", { rows: 7, readonly: true, "aria-label": "the course as JSON" });
-  const typescript = h("textarea", { rows: 7, readonly: true, "aria-label": "the course as TypeScript" });
+  const json = h("textarea", { rows: 7, readonly: true, "aria-label": "the schedule as JSON" });
+  const typescript = h("textarea", { rows: 7, readonly: true, "aria-label": "the schedule as TypeScript" });
   const pasted = h("textarea", {
     rows: 4,
     "aria-label": "a schedule as JSON",
@@ -86,7 +86,7 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
       } catch (error) {
         if (!(error instanceof DOMException)) throw error;
         area.select();
-        page.say("this browser does not let a page copy; the text is selected");
+        page.say("this browser does not let pages copy; the text is selected");
       }
     });
   root.append(
@@ -130,7 +130,7 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
           class: "sample",
           onclick: () => {
             const blocks = current();
-            if (blocks.length === mostBlocks) return page.warn(`a course has at most ${mostBlocks} blocks`);
+            if (blocks.length === mostBlocks) return page.warn(`there can be at most ${mostBlocks} blocks`);
             set([...blocks, exampleOf(type, 250)]);
           },
         },
@@ -213,11 +213,11 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
         button(
           "×",
           () =>
-            count > 1 ? set(current().filter((_, i) => i !== index)) : page.warn("a course has at least one block"),
+            count > 1 ? set(current().filter((_, i) => i !== index)) : page.warn("there must be at least one block"),
           `remove block ${index + 1}`,
         ),
       ),
-      optionBox("lasts, in steps", String(steps), (text) => {
+      optionBox("length in steps", String(steps), (text) => {
         const value = Number(text);
         if (!Number.isInteger(value) || value < 1 || value > mostSteps) {
           throw new OptionError(`steps is ${text || "missing"}; it must be a whole number from 1 to ${mostSteps}`);
@@ -250,7 +250,7 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
       const observed = [...new Set(create(whole, "schedule").listeners?.map(({ of }) => of) ?? [])];
       said.textContent =
         observed.length > 0
-          ? `It observes the ${observed.join(" and the ")} of a run: drawn is what it is until something is observed.`
+          ? `It observes the ${observed.join(" and the ")} of a run: the curve shows it before any observation.`
           : "";
       if (
         text === recent.text ||

@@ -29,7 +29,7 @@ import { perform, Work } from "./work.ts";
 
 /** An experiment's options that differ from the defaults, as in the address: "lr:0.5;steps:300". */
 const options: LabOption<string> = {
-  meaning: "options of the experiment that are not as by default",
+  meaning: "options of the experiment that are not the defaults",
   kind: "word",
   allowed: "names and values, such as steps:300;seed:2",
   default: "",
@@ -43,7 +43,7 @@ const fields = {
   experiment: select(
     "experiment",
     choice(
-      "what is looked at",
+      "what to run",
       experiments.map(({ name }) => name),
       "speed-limit",
     ),
@@ -56,11 +56,11 @@ export const view = defineView({
   name: "stability",
   title: "What a learning rate does",
   about:
-    "A step of descent is a step of Euler's method, with a speed limit of 2/λ, where λ is the sharpest curvature; beyond it, a " +
+    "A learning rate is the step of Euler's method, with a speed limit of 2/λ, where λ is the largest curvature; beyond it, a " +
     "bifurcation parameter that leads to cycles and chaos; with noise, a temperature. Each experiment predicts its numbers, runs on " +
     "this device, and says whether they agree.",
   formula: "lr < 2/λ",
-  question: "Which of the claims fail first when there are half as many replicas or steps?",
+  question: "Which of the claims fail first with half as many replicas or steps?",
   fields,
   open: (root, page) => openStability(root, page as Page<StabilityState>),
 });
@@ -126,7 +126,7 @@ function openStability(root: HTMLElement, page: Page<StabilityState>) {
   runButton.onclick = () =>
     work.doAnew(async (engine, signal) => {
       const [mine, config] = [experiment!, values];
-      page.say(`${mine.name} runs …`);
+      page.say(`running ${mine.name} …`);
       claims.replaceChildren();
       const listeners = {
         async progress(done: number) {
@@ -174,7 +174,7 @@ function openStability(root: HTMLElement, page: Page<StabilityState>) {
         values = readOptions(experiment, state.options);
       } catch (error) {
         if (!(error instanceof OptionError)) throw error;
-        page.warn(`${error.message}; the defaults are taken`);
+        page.warn(`${error.message}; using the defaults`);
         values = experiment.read({});
       }
       controls!.show(values);

@@ -45,7 +45,7 @@ function text(meaning: string, allowed: string, check: (given: string) => void =
     allowed,
     default: "",
     read(name, value) {
-      if (typeof value !== "string") throw new OptionError(`${name} is no text; it must be ${allowed}`);
+      if (typeof value !== "string") throw new OptionError(`${name} is not text; it must be ${allowed}`);
       if (value !== "") check(value);
       return value;
     },
@@ -60,16 +60,17 @@ const fields = {
     text("a schedule in place of the learning rate and its warm-up and decay", "a schedule as JSON", parseSchedule),
     { type: "box", wide: true },
   ),
-  every: field("test every", whole("steps from one test to the next; 0 for one at the end", 100, { min: 0, max: 1e6 })),
+  every: field("test every", whole("steps between tests; 0 for one at the end", 100, { min: 0, max: 1e6 })),
   sharpness: field(
     "sharpness every",
-    whole("steps from one look at the largest curvature to the next; 0 for never", 0, { min: 0, max: 1e6 }),
+    whole("steps between measurements of the largest curvature; 0 for never", 0, { min: 0, max: 1e6 }),
   ),
-  factor: field(
-    "rate ×",
-    number("what the learning rate is multiplied by, also while a run goes on", 1, { above: 0, max: 1e6 }),
-    { type: "slider", from: 0.01, to: 100, log: true },
-  ),
+  factor: field("rate ×", number("multiplies the learning rate, even during a run", 1, { above: 0, max: 1e6 }), {
+    type: "slider",
+    from: 0.01,
+    to: 100,
+    log: true,
+  }),
   target: field("column to predict", text("the column of a table to predict", "a column's name or number"), {
     type: "none",
   }),
@@ -91,12 +92,12 @@ export const view = defineView({
   name: "train",
   title: "Train a network",
   about:
-    "A network learns in this page: the 60,000 digits of MNIST, 1,797 smaller ones that need no download, or a table of yours. " +
-    "Batched gradients, clipping and the update are WGSL kernels, and the loss comes back without the GPU ever waiting for it. " +
-    "Turn the rate while it runs and see what the loss does; then draw a digit and let the network read it. Nothing leaves this " +
-    "page, and a run is kept in this browser as it goes on.",
+    "A network learns in this page: the 60,000 digits of MNIST, 1,797 smaller ones that need no download, or your own table. " +
+    "Gradients, clipping and the update are WGSL kernels, and the GPU never waits for the loss to be read back. " +
+    "Change the rate while it runs and watch the loss; then draw a digit and let the network read it. Nothing leaves this " +
+    "page, and the run is saved in this browser as it goes.",
   formula: "θ_{t + 1} = θ_t − lr · m_t/{√ v_t + ε}",
-  question: "How far can the rate be turned up while it runs before the loss no longer falls?",
+  question: "How far can you turn up the rate during a run before the loss stops falling?",
   fields,
   open: (root, page) => openTrain(root, page as Page<TrainState>),
 });
@@ -116,7 +117,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
   const events = h("ol", { class: "events", id: "events" });
   const charts = new RunCharts(
     page.closed,
-    h("section", { class: "card", id: "events-card" }, h("h2", {}, "What the watch found"), events),
+    h("section", { class: "card", id: "events-card" }, h("h2", {}, "Warnings"), events),
   );
   const use = new TrainedUse(() => page.engine(), attempt);
   const trainButton = h("button", { type: "button", class: "primary", id: "train", disabled: true }, "train");
@@ -136,7 +137,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     { name: "kind", onchange: () => page.set({ kind: kindSelect.value as TrainState["kind"] }) },
     ...kinds.map((each) => new Option(each)),
   );
-  const tableText = h("p", { id: "table", role: "status" }, "Drop a .csv file anywhere onto the page, or choose one.");
+  const tableText = h("p", { id: "table", role: "status" }, "Drop a .csv file anywhere on the page, or choose one.");
   const columnBox = h(
     "p",
     { class: "row", hidden: true },
@@ -157,7 +158,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
   const configNote = h(
     "p",
     { class: "row", id: "config-note", hidden: true },
-    "The run config below decides, and not the fields. ",
+    "The run config below replaces the fields. ",
     fieldsButton,
   );
   const checkpointButton = h(
@@ -165,8 +166,8 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     { type: "button", id: "save-checkpoint", disabled: true, onclick: saveCheckpoint },
     "save the checkpoint",
   );
-  const goOnButton = h("button", { type: "button", id: "go-on", onclick: () => attempt(goOn) }, "go on from it");
-  const takeButton = h("button", { type: "button", id: "take-config", onclick: takeConfig }, "take its run config");
+  const goOnButton = h("button", { type: "button", id: "go-on", onclick: () => attempt(goOn) }, "continue from it");
+  const takeButton = h("button", { type: "button", id: "take-config", onclick: takeConfig }, "use its run config");
   const importedText = h("span", { id: "imported-text", role: "status" });
   const importedBox = h("p", { class: "row", id: "imported", hidden: true }, importedText, goOnButton, takeButton);
   const configBox = h(
@@ -318,7 +319,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     if (made > 0) numbers.show({ step: `${made} / ${steps}` });
     let saved = made;
     let kept = bytes;
-    let unkept = keeps ? "" : "another tab keeps its run, so this one is not kept";
+    let unkept = keeps ? "" : "another tab is saving its run, so this one is not saved";
     // Steps repeated on another engine, which have already been shown.
     let repeated = 0;
     const trained = (params: Trained["params"]) => {
@@ -398,7 +399,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
           await keepRun({ state, title, table: isTable ? file : null, step, steps, bytes });
         } catch (error) {
           // A run that cannot be kept still trains.
-          unkept = `the run could not be kept: ${messageOf(error)}`;
+          unkept = `the run could not be saved: ${messageOf(error)}`;
         }
       },
       async recover() {
@@ -456,11 +457,11 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
 
   /** Another engine for a run whose device was lost after `steps` steps, of which `saved` are in a checkpoint. */
   async function recover(steps: number, saved: number): Promise<Engine> {
-    const lost = `the GPU's device was lost after ${steps} steps`;
+    const lost = `the GPU device was lost after ${steps} steps`;
     page.warn(`${lost}; looking for another …`);
     const { engine } = await newEngine();
     await page.engine();
-    page.warn(`${lost}; the run went on from step ${saved} on ${engineLine(engine)}`);
+    page.warn(`${lost}; the run continued from step ${saved} on ${engineLine(engine)}`);
     page.say("training …");
     return engine;
   }
@@ -472,11 +473,11 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
       keptBox.hidden = kept === null;
       if (kept) {
         const { title, step, steps } = kept;
-        keptText.textContent = `The last run did not end: ${title}, ${step} of ${steps} steps.`;
+        keptText.textContent = `The last run is unfinished: ${title}, ${step} of ${steps} steps.`;
       }
     } catch (error) {
       keptBox.hidden = false;
-      keptText.textContent = `This browser keeps no runs for another visit: ${messageOf(error)}`;
+      keptText.textContent = `This browser cannot save runs: ${messageOf(error)}`;
       continueButton.hidden = true;
       forgetButton.hidden = true;
     }
@@ -487,7 +488,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     const { name, size } = given;
     if (/\.[ct]sv$|\.txt$/i.test(name)) {
       if (size > mostBytes)
-        throw new DataError(`${name} has ${size} bytes; a table in the page may have at most ${mostBytes}`);
+        throw new DataError(`${name} has ${size} bytes; a table on this page may have at most ${mostBytes}`);
       const next = { name, text: await given.text() };
       // A file that cannot be read leaves the table as it was.
       readTable(next, "", "auto");
@@ -517,7 +518,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     table = readTable(file, target, kind);
     const { data, columns } = table;
     const what = data.labels ? `${data.classes} classes` : "numbers";
-    tableText.textContent = `${file.name}: ${data.count.toLocaleString("en")} rows of ${data.features} inputs; ${table.target} holds ${what}. A fifth of the rows tests.`;
+    tableText.textContent = `${file.name}: ${data.count.toLocaleString("en")} rows of ${data.features} inputs; ${table.target} holds ${what}. A fifth of the rows is for testing.`;
     targetSelect.replaceChildren(...columns.map((each) => new Option(each)));
     targetSelect.value = table.target;
     kindSelect.value = kind;

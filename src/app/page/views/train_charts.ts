@@ -10,10 +10,10 @@ const mostCurves = 8;
 
 const kinds = {
   loss: { title: "Loss", y: "loss", curves: ["loss", "mean of 20"] },
-  test: { title: "On rows not trained on", y: "test", curves: ["test"], first: "test" },
+  test: { title: "On the test rows", y: "test", curves: ["test"], first: "test" },
   rate: { title: "Learning rate", y: "rate", curves: ["rate"] },
   norm: { title: "Gradient norm, before clipping", y: "norm", curves: ["norm"], logY: true },
-  ratios: { title: "Change of each layer by an update, as a share of it", y: "share", curves: [], logY: true },
+  ratios: { title: "Update of each layer, relative to its norm", y: "share", curves: [], logY: true },
   sharpness: {
     title: "Sharpness, and the edge of stability",
     y: "sharpness",
@@ -70,7 +70,7 @@ class RunChart {
         x: "step",
         y: kind.y,
         height: 13,
-        empty: `drawn from the first ${"first" in kind ? kind.first : "step"} on`,
+        empty: `drawn once there is a ${"first" in kind ? kind.first : "step"}`,
         logY: "logY" in kind,
         curves,
       },

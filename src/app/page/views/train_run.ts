@@ -52,7 +52,7 @@ export function runConfigOf(words: RunWords, table: Table | null): RunConfig {
   const { model, rule, lr, batch, steps, seed, data, every, sharpness } = words;
   const { data: mnist, optimizer, ...job } = jobConfig({ model, rule, lr, batch, steps, seed });
   if (data === "table" && !table) {
-    throw new DataError("there is no table yet; drop a .csv file onto the page, or choose one");
+    throw new DataError("there is no table yet; drop a .csv file on the page, or choose one");
   }
   const isNumbers = data === "table" && table!.data.targets !== undefined;
   return {
@@ -181,7 +181,7 @@ export async function rowsOf(
   const { data } = config;
   if (data?.type === "points") return pointRows(data);
   if (data?.type === "file") {
-    if (!table) throw new DataError(`data.path is ${show(data.path)}; drop that file onto the page, or choose it`);
+    if (!table) throw new DataError(`data.path is ${show(data.path)}; drop that file on the page, or choose it`);
     const options = Object.fromEntries(Object.entries(data).filter(([name]) => isCsvOption(name)));
     return takeRows(data, parseCsv(table.text, { ...options, name: table.name }));
   }

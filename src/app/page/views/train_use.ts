@@ -30,7 +30,7 @@ export class TrainedUse {
   readonly element: HTMLElement;
   readonly #attempt: Attempt;
   readonly #pad: Pad;
-  readonly #seen = h("canvas", { class: "seen", role: "img", "aria-label": "the image as the network reads it" });
+  readonly #seen = h("canvas", { class: "seen", role: "img", "aria-label": "the image as the network sees it" });
   readonly #answer = h("p", { id: "answer", role: "status" });
   readonly #bars = h("ol", { class: "bars", id: "bars" });
   readonly #table = h("div", {
@@ -75,18 +75,15 @@ export class TrainedUse {
         "section",
         { class: "card" },
         h("h2", {}, "Predict a table"),
-        fileButton(
-          "predict-file",
-          "a .csv or .tsv file with the columns that the network learned from",
-          ".csv,.tsv",
-          (file) => attempt(async () => this.#predict(file, await engine())),
+        fileButton("predict-file", "a .csv or .tsv file with the network's input columns", ".csv,.tsv", (file) =>
+          attempt(async () => this.#predict(file, await engine())),
         ),
         this.#tableText,
         this.#table,
       ),
     );
     this.#seen.hidden = true;
-    this.#answer.textContent = "Train a network on digits, and draw one here.";
+    this.#answer.textContent = "Train a network on digits, then draw one here.";
   }
 
   /** Switches to another network. */
@@ -104,10 +101,10 @@ export class TrainedUse {
   /** The network, if it reads digits; else the reason why it cannot. */
   #reader(): { readonly trained: Trained; readonly kind: ImageKind } | string {
     const trained = this.#trained;
-    if (!trained) return "Train a network on digits, and draw one here.";
+    if (!trained) return "Train a network on digits, then draw one here.";
     const kind = imageKindOf(trained.dataset.features);
     if (!kind || trained.dataset.classes !== 10 || trained.dataset.columns) {
-      return `The network just trained reads ${trained.dataset.name}, and no digits.`;
+      return `The network just trained reads ${trained.dataset.name}, not digits.`;
     }
     return { trained, kind };
   }
@@ -131,7 +128,7 @@ export class TrainedUse {
       scale: dataset.scale,
     });
     const { probabilities, class: digit } = found as Prediction & { probabilities: readonly number[] };
-    this.#answer.textContent = `It reads a ${digit}, with a probability of ${percent(probabilities[digit as number]!)}.`;
+    this.#answer.textContent = `It reads a ${digit} with a probability of ${percent(probabilities[digit as number]!)}.`;
     this.#bars.replaceChildren(
       ...probabilities.map((probability, i) => {
         const bar = h("span", { class: "bar" });
@@ -164,7 +161,7 @@ export class TrainedUse {
   async #predict(file: File, engine: Engine): Promise<void> {
     this.#table.hidden = true;
     const trained = this.#trained;
-    if (!trained) throw new DataError(`${file.name} waits for a network: train one first`);
+    if (!trained) throw new DataError(`${file.name} needs a network: train one first`);
     const { model, params, dataset } = trained;
     const { columns, features, scale, classNames, classes } = dataset;
     const delimiter = columns?.delimiter ?? (/\.tsv$/i.test(file.name) ? "\t" : ",");

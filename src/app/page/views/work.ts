@@ -42,10 +42,10 @@ export class Work {
         await work(engine, signal);
       } catch (error) {
         if (signal.aborted || isRefusal(error) || !(await engine.lost?.())) throw error;
-        this.#page.warn("the GPU's device was lost; looking for another …");
+        this.#page.warn("the GPU device was lost; looking for another …");
         await newEngine();
         const next = await this.#page.engine();
-        this.#page.warn(`the GPU's device was lost; this began anew on ${engineLine(next)}`);
+        this.#page.warn(`the GPU device was lost; this restarted on ${engineLine(next)}`);
         signal.throwIfAborted();
         await work(next, signal);
       }
@@ -67,7 +67,7 @@ export class Work {
     } catch (error) {
       if (stop.signal.aborted && error === stop.signal.reason) return this.#page.say("stopped");
       const isLost = !isRefusal(error) && (await engine?.lost?.());
-      this.#page.say(isLost ? "the GPU's device was lost; start again to use another" : messageOf(error));
+      this.#page.say(isLost ? "the GPU device was lost; start again to use another" : messageOf(error));
       if (!isLost && !(error instanceof FalllineError)) throw error;
     } finally {
       for (const button of this.#starters) button.disabled = false;
