@@ -200,7 +200,7 @@ describe("fallline train on the CPU reference", () => {
   });
 
   it.each<[string, unknown, string[], string]>([
-    ["an option beside it", tiny, ["--lr", "0.1"], "--lr was given beside"],
+    ["an option beside it", tiny, ["--lr", "0.1"], "--lr was given with"],
     ["an unknown field", { ...tiny, epochs: 2 }, [], 'the run config has an unknown option "epochs"'],
     [
       "a plateau without a metric",

@@ -762,7 +762,7 @@ describe("fallline find-lr on the CPU reference", () => {
       expect(stdout).toMatch(new RegExp(`^[* ] ${name} `, "m"));
     const beside = await fallline([...args, "--rule", "adam"]);
     expect(beside.code).toBe(2);
-    expect(beside.stderr).toContain(`--rule was given beside ${path}; change rule in the file`);
+    expect(beside.stderr).toContain(`--rule was given with ${path}; change rule in the file`);
   });
 
   it("stops on Ctrl-C, and says that points are too few", async () => {

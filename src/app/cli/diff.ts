@@ -21,9 +21,9 @@ interface DiffOptions {
 
 export function diffCommand(): Command {
   return new Command("diff")
-    .description("how two runs differ: their configs with every default filled in, and their losses step by step")
+    .description("compare two runs: their configs with every default filled in, and their losses step by step")
     .argument("<a>", "a run's folder, its run.json, or a run config")
-    .argument("<b>", "another")
+    .argument("<b>", "the other run")
     .option("--json", "print only the differences, as JSON")
     .option("--svg <file>", "write a chart of both losses")
     .action(diff);

@@ -41,7 +41,7 @@ export function predictCommand(): Command {
     .addOption(backendOption())
     .option("--out <file>", "write to this file instead of stdout")
     .option("--json", 'print {"predictions":[…]}, one per row, in order, with "score" if the file has the answers')
-    .addHelpText("after", "\nExit status: 0 all rows predicted, 1 a failure, 2 the command line is invalid.")
+    .addHelpText("after", "\nExit status: 0 all rows predicted, 1 failed, 2 the command line is invalid.")
     .action(predictTable);
 }
 

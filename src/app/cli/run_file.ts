@@ -146,7 +146,7 @@ export async function openJob(
   if (path !== undefined) {
     const [option] = Object.keys(job);
     if (option !== undefined) {
-      throw new OptionError(`--${option} was given beside ${path}; change ${option} in the file`);
+      throw new OptionError(`--${option} was given with ${path}; change ${option} in the file`);
     }
     return jobOf((await readRunFile(path, options)).config);
   }

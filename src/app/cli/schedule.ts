@@ -52,7 +52,7 @@ export function scheduleCommand(): Command {
     .option("--steps <n>", "how many steps (default: as many as the metrics or the run have)", number)
     .option(
       "--metrics <file>",
-      "JSON array of the numbers that a plateau or curvature schedule observes: one before each value, in a run one every metric.every steps",
+      "JSON array of the numbers that a plateau or curvature schedule observes: one before each value, or in a run one every metric.every steps",
     )
     .option("--json", 'print only {"values":[…]} to stdout')
     .option("--svg <file>", "write a chart instead of plotting in the terminal")

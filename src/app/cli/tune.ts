@@ -49,7 +49,7 @@ export function tuneCommand(): Command {
     .option("--again", "repeat earlier measurements")
     .option(
       "--pin <variant>",
-      `always use this one, and leave the other kind alone; for all products: ${variantNames.join(", ")}; for updates: ${shapeNames.join(", ")}`,
+      `always use this variant, leaving the other kind alone; for all products: ${variantNames.join(", ")}; for updates: ${shapeNames.join(", ")}`,
     )
     .option("--clear", "forget all measurements and pins")
     .option(
