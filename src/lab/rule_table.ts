@@ -267,7 +267,7 @@ This page is generated: \`npm run docs\` writes it from the registry, \`test/uni
 }
 
 const classes: readonly (readonly string[])[] = [
-  ["E", "the element alone", "1: the update"],
+  ["E", "only the element", "1: the update"],
   ["T", "sums over each tensor", "3: `measure`, `conclude`, the update"],
   ["R", "sums over all tensors", "3: `measure`, `conclude`, the update"],
   [

@@ -232,7 +232,7 @@ function mustEnd(
   const above = all.filter(([name, option]) => Number(values[name]) > Number(option.default) && name !== "seed");
   const named = above.map(([name]) => `${name} is ${values[name]}`).join(" and ");
   throw new OptionError(
-    `${named}, so that the run would take about ${cost.toPrecision(2)} multiplications; it may take at most ${mostMultiplications.toPrecision(2)}`,
+    `${named}, so the run would take about ${cost.toPrecision(2)} multiplications; it may take at most ${mostMultiplications.toPrecision(2)}`,
   );
 }
 
