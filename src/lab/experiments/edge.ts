@@ -40,7 +40,9 @@ export const edge = defineExperiment({
   name: "edge",
   title: "Sharpness rises to the edge of stability, and hovers there while the loss falls",
   options: {
-    lr: numbers("rates of gradient descent, below 2/λ at the start; by default 0.8 and 0.9 times that", [], { above: 0 }),
+    lr: numbers("rates of gradient descent, below 2/λ at the start; by default 0.8 and 0.9 times that", [], {
+      above: 0,
+    }),
     momentum: number("μ of the heavy ball; its rate is 1 + μ times the last of these", 0.5, { min: 0, max: 0.9 }),
     adamLr: number("rate of Adam", 0.01, { min: 1e-3, max: 0.02 }),
     steps: whole("minimum steps of a run; up to 8 times as many if the edge is reached late", 600, {
