@@ -53,7 +53,7 @@ function statePhrase({ verdict, losses, stopped }: Ranked, steps: number): strin
   const { state: word, since } = verdict;
   const lasts = word === "oscillating" || word === "stalled";
   const state = word === "waiting" ? "not falling yet" : lasts ? `${word} since step ${since}` : word;
-  if (stopped === "behind") return `${state}, stopped, as others were ahead`;
+  if (stopped === "behind") return `${state}, stopped: others were ahead`;
   return losses.length === steps ? `${state}, done` : state;
 }
 

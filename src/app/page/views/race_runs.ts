@@ -102,7 +102,7 @@ export function judge(rate: number, places: readonly number[], heights: readonly
   if (turning) {
     const end =
       last <= arrived * first ? `and settles: the loss is ${short(last)}` : `the loss is still ${short(last)}`;
-    return result("oscillating", `it jumps over the minimum at ${turns} of ${made} steps, ${end}; ${each}`);
+    return result("oscillating", `it jumps over the minimum in ${turns} of ${made} steps, ${end}; ${each}`);
   }
   if (best > arrived * first) {
     const needed = Math.ceil(Math.log(Math.sqrt(arrived)) / Math.log(factor));
