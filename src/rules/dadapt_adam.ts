@@ -97,9 +97,9 @@ export const dadaptAdam = defineRule({
     scalars: { d: "d0", dPrevious: "d0", numerator: 0 },
     measure(x, gradient, h, r, flags) {
       const g = decayed(gradient, x.p, h, flags);
-      const y = { ...x };
-      advance(y, g, h, rate(r.d, h, flags));
-      return { inner: g * (x.s / (Math.sqrt(x.v) + h.eps)), magnitude: Math.abs(y.s) };
+      const inner = g * (x.s / (Math.sqrt(x.v) + h.eps));
+      advance(x, g, h, rate(r.d, h, flags));
+      return { inner, magnitude: Math.abs(x.s) };
     },
     conclude(s, r, h, flags) {
       r.numerator = h.sqrtBeta2 * r.numerator + h.oneMinusSqrtBeta2 * rate(r.d, h, flags) * s.inner;

@@ -63,7 +63,7 @@ export const lamb = defineRule({
     sums: ["paramSquares", "stepSquares"],
     scalars: { ratio: 1 },
     measure(x, g, h) {
-      const u = advance({ ...x }, g, h);
+      const u = advance(x, g, h);
       return { paramSquares: x.p * x.p, stepSquares: u * u };
     },
     conclude(s, r) {

@@ -75,9 +75,9 @@ export const prodigy = defineRule({
     sums: ["inner", "magnitude"],
     scalars: { d: "d0", dPrevious: "d0", numerator: 0 },
     measure(x, g, h, r, flags) {
-      const y = { ...x };
-      advance(y, g, h, r.d, flags.safeguardWarmup);
-      return { inner: g * (x.params0 - x.p), magnitude: Math.abs(y.s) };
+      const inner = g * (x.params0 - x.p);
+      advance(x, g, h, r.d, flags.safeguardWarmup);
+      return { inner, magnitude: Math.abs(x.s) };
     },
     conclude(s, r, h) {
       r.numerator = h.beta3 * r.numerator + (r.d / h.d0) * (r.d * h.stepSize) * s.inner;

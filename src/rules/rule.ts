@@ -61,9 +61,9 @@ export interface Reduction<F extends string, S extends string, C extends string,
   readonly sums: readonly N[];
   /** Scalars kept from step to step, saved with the state, and read by all three functions: WGSL struct `Scalars`. */
   readonly scalars: Readonly<Record<A, Start<NoInfer<C>>>>;
-  /** `fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums`: the terms of one element. */
+  /** `fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums`: the terms of one element. Changes to `x` are dropped. */
   measure(
-    x: Readonly<Cell<S>>,
+    x: Cell<S>,
     g: number,
     h: Numbers<C>,
     r: Numbers<A>,

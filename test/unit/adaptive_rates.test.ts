@@ -116,7 +116,7 @@ it.each(cases)("$name: the parameter and the rate of three updates", ({ rule, lr
       for (const [name, start] of Object.entries(scalars)) r[name] = typeof start === "number" ? start : row[start]!;
     }
     const g = known.gradients[step]!;
-    const terms = measure(x, g, row, r, flags);
+    const terms = measure({ ...x }, g, row, r, flags);
     conclude({ ...Object.fromEntries(sums.map((name) => [name, terms[name]!])), count: 1 }, r, row, flags);
     rule.update(x, g, row, flags, r);
     x.p -= x.step;

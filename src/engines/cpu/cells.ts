@@ -5,22 +5,48 @@ import { normalOrZero } from "../../rules/sign.ts";
 import { decoded, encoded, wordsOf } from "../../rules/slot_format.ts";
 import type { CellValues, Row, RuleSetState } from "../stages/twin.ts";
 
+/**
+ * The slots of the element that is loaded, of whatever tensor. V8 is slow at properties of objects that are named at run time,
+ * so a cell's slots are accessors into this array, and loading copies from array to array.
+ */
+let loaded = new Float64Array(16);
+const accessors: PropertyDescriptor[] = [];
+
+function accessor(at: number): PropertyDescriptor {
+  accessors[at] ??= {
+    enumerable: true,
+    get: () => loaded[at],
+    set(value: number) {
+      loaded[at] = value;
+    },
+  };
+  return accessors[at];
+}
+
+function cellOf(slots: readonly string[]): CellValues {
+  if (slots.length > loaded.length) loaded = new Float64Array(2 * slots.length);
+  const cell: CellValues = { p: 0, step: 0, decay: 0 };
+  for (const [at, slot] of slots.entries()) Object.defineProperty(cell, slot, accessor(at));
+  return cell;
+}
+
 /** The elements of one tensor with their slots. */
 export class Cells {
   readonly #params: Float32Array;
   readonly #offset: number;
   readonly #rule: Rule;
+  readonly #goesBySign: boolean;
   /** The slots kept element by element, and their places. */
   readonly #names: readonly string[];
   readonly #values: readonly Float32Array[];
   /** Puts back the slots that are stored in other formats. */
   readonly #encoded: (() => void)[] = [];
-  /** The rule's other slots, which its flags leave out. */
-  readonly #absent: readonly string[];
   readonly #starts: readonly (readonly [string, number | "p"])[];
   readonly #factors: ((i: number) => number) | undefined;
-  /** One for all elements: in V8, adding slots to an object by name takes longer than an update. */
+  /** One for all elements. */
   readonly #cell: CellValues;
+  /** How many slots it has: those kept, then the rule's others, which its flags leave out or which are factored. */
+  readonly #slots: number;
 
   constructor(
     { ruleSet, layout, state }: Pick<RuleSetState, "ruleSet" | "layout" | "state">,
@@ -31,6 +57,7 @@ export class Cells {
     this.#params = params;
     this.#offset = place.segment.offset;
     this.#rule = ruleSet.rule;
+    this.#goesBySign = ruleSet.rule.goesBySign === true;
     const { factored } = ruleSet.rule;
     this.#names = ruleSet.slots.filter((slot) => !(place.factored && slot === factored?.slot));
     this.#values = this.#names.map((slot) => {
@@ -41,9 +68,9 @@ export class Cells {
       this.#encoded.push(() => stored.set(encoded(format, values)));
       return values;
     });
-    this.#absent = ruleSet.rule.slots.filter((slot) => !this.#names.includes(slot));
-    this.#cell = { p: 0, step: 0, decay: 0 };
-    for (const slot of [...ruleSet.rule.slots, ...ruleSet.slots]) this.#cell[slot] = 0;
+    const slots = [...new Set([...this.#names, ...ruleSet.rule.slots, ...ruleSet.slots])];
+    this.#cell = cellOf(slots);
+    this.#slots = slots.length;
     this.#starts = ruleSet.slots.flatMap((slot) => {
       const start = ruleSet.rule.slots.includes(slot) ? ruleSet.rule.starts?.[slot] : "p";
       if (start === undefined || row.first !== 1) return [];
@@ -54,23 +81,26 @@ export class Cells {
     }
   }
 
-  /** The values of an element, valid until the next is loaded. */
+  /** The values of an element, valid until another is loaded, of this tensor or another. */
   load(i: number): CellValues {
     const x = this.#cell;
     x.p = this.#params[this.#offset + i]!;
     x.step = 0;
     x.decay = 0;
-    for (const slot of this.#absent) x[slot] = 0;
-    for (let s = 0; s < this.#names.length; s++) x[this.#names[s]!] = this.#values[s]![i]!;
+    const kept = this.#values.length;
+    for (let s = 0; s < kept; s++) loaded[s] = this.#values[s]![i]!;
+    for (let s = kept; s < this.#slots; s++) loaded[s] = 0;
     for (const [slot, start] of this.#starts) x[slot] = start === "p" ? x.p : start;
     if (this.#factors) x[this.#rule.factored!.slot] = this.#factors(i);
     return x;
   }
 
-  store(i: number, x: CellValues): void {
-    this.#params[this.#offset + i] = x.p;
-    const kept = this.#rule.goesBySign ? normalOrZero : Math.fround;
-    for (let s = 0; s < this.#names.length; s++) this.#values[s]![i] = kept(x[this.#names[s]!]!);
+  /** Stores the element that was loaded last. */
+  store(i: number): void {
+    this.#params[this.#offset + i] = this.#cell.p;
+    for (let s = 0; s < this.#values.length; s++) {
+      this.#values[s]![i] = this.#goesBySign ? normalOrZero(loaded[s]!) : loaded[s]!;
+    }
   }
 
   /** After the last stored element. */

@@ -33,7 +33,10 @@ export function updateRuleSet(plan: Plan, state: RuleSetState, rows: readonly Ro
   // Frozen tensors keep everything they have, but their slots start with the first step.
   for (const { place, row, cells } of all) {
     if (row.frozen !== 1 || row.first !== 1) continue;
-    for (let i = 0; i < place.segment.length; i++) cells.store(i, cells.load(i));
+    for (let i = 0; i < place.segment.length; i++) {
+      cells.load(i);
+      cells.store(i);
+    }
     cells.finish();
   }
   const scalars = new Scalars(state, rows);
@@ -94,10 +97,12 @@ function update({ state: { ruleSet }, modifiers, scalars }: TwinContext, work: W
     const moved = kept - (x.decay + x.step);
     x.p = moved;
     for (const modify of updates) modify(x, before, g, row, r);
-    cells.store(i, x);
+    cells.store(i);
+    if (!note) continue;
+    const change = x.step + x.decay + (before - kept) + (moved - x.p);
     g2 += g * g;
     p2 += before * before;
-    d2 += (x.step + x.decay + (before - kept) + (moved - x.p)) ** 2;
+    d2 += change * change;
   }
   cells.finish();
   note?.({

@@ -44,15 +44,19 @@ function reduce({ state, works, scalars, rows }: TwinContext): void {
   const conclusions = bins
     .filter((bin) => bin.length > 0)
     .map((bin) => {
-      const sums: Record<string, number> = Object.fromEntries(["count", ...reduction.sums].map((name) => [name, 0]));
+      const names = reduction.sums;
+      const totals = new Float64Array(names.length);
+      let count = 0;
       for (const { place, row, cells, gradient } of bin) {
         const r = scalars.of(place);
-        sums.count! += place.segment.length;
+        count += place.segment.length;
         for (let i = 0; i < place.segment.length; i++) {
           const terms = reduction.measure(cells.load(i), gradient(i), row, r, flags);
-          for (const name of reduction.sums) sums[name]! += terms[name]!;
+          for (let s = 0; s < totals.length; s++) totals[s]! += terms[names[s]!]!;
         }
       }
+      const sums: Record<string, number> = { count };
+      for (const [s, name] of names.entries()) sums[name] = totals[s]!;
       return { sums, first: bin[0]! };
     });
   for (const { sums, first } of conclusions) {
