@@ -6,6 +6,9 @@ import { promisify } from "node:util";
 import { build } from "vite";
 import { minifiedWgsl, minifyWgsl } from "./minify_wgsl.mjs";
 
+// Vite takes a caller's NODE_ENV for whether a build is one for users, and builds the page without its service worker.
+process.env.NODE_ENV = "production";
+
 const root = join(import.meta.dirname, "..");
 /** @satisfies {import("vite").InlineConfig} */
 const common = {
