@@ -3,9 +3,11 @@
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
 import { requestDevice } from "../../src/engines/gpu/device.ts";
 
-// Without the clamps that Dawn puts around every index: kernels compile in three quarters of the time, and one that reads or
-// writes out of bounds is not hidden. Programs, examples and the browser's tests run with them.
-const opened = await openWebGPU(["enable-dawn-features=disable_robustness"]);
+// Without the clamps that Dawn puts around every index, and without its guards around integer divisions: kernels compile in 0.7
+// of the time, and one that reads out of bounds or divides by 0 is not hidden. Programs, examples and the browser's tests run
+// with them.
+const flags = ["disable_robustness", "disable_polyfills_on_integer_div_and_mod"];
+const opened = await openWebGPU([`enable-dawn-features=${flags.join()}`]);
 if ("reason" in opened) throw new Error(`the gpu tests need WebGPU: ${opened.reason}`);
 
 export const gpu = opened.gpu;

@@ -3,7 +3,7 @@ import { createLogUpdate } from "log-update";
 import { canDraw } from "./streams.ts";
 
 const redrawEvery = 100;
-const lineEvery = 5000;
+const lineEvery = 2000;
 
 export class LiveTable {
   readonly #terminal = canDraw() ? createLogUpdate(process.stderr) : undefined;

@@ -17,7 +17,7 @@ export class Bars {
         etaBuffer: 20,
         hideCursor: true,
         noTTYOutput: true,
-        notTTYSchedule: 5000,
+        notTTYSchedule: 2000,
         gracefulExit: false,
       },
       Presets.shades_classic,

@@ -23,10 +23,17 @@ function accessor(at: number): PropertyDescriptor {
   return accessors[at];
 }
 
+const cells = new Map<string, CellValues>();
+
+/** The cell with these slots, the same for all tensors. */
 function cellOf(slots: readonly string[]): CellValues {
+  const key = slots.join();
+  const known = cells.get(key);
+  if (known) return known;
   if (slots.length > loaded.length) loaded = new Float64Array(2 * slots.length);
   const cell: CellValues = { p: 0, step: 0, decay: 0 };
   for (const [at, slot] of slots.entries()) Object.defineProperty(cell, slot, accessor(at));
+  cells.set(key, cell);
   return cell;
 }
 
@@ -43,7 +50,6 @@ export class Cells {
   readonly #encoded: (() => void)[] = [];
   readonly #starts: readonly (readonly [string, number | "p"])[];
   readonly #factors: ((i: number) => number) | undefined;
-  /** One for all elements. */
   readonly #cell: CellValues;
   /** How many slots it has: those kept, then the rule's others, which its flags leave out or which are factored. */
   readonly #slots: number;
