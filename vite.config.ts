@@ -111,8 +111,8 @@ export default defineConfig({
           include: ["test/gpu/**/*.test.ts"],
           testTimeout: 120_000,
           setupFiles: ["test/gpu/each.ts"],
-          // One process and one device for all files: kernels are compiled once.
-          fileParallelism: false,
+          // Two processes, each with one device for all of its files: it compiles a kernel once.
+          maxWorkers: 2,
           isolate: false,
           pool: "forks",
           benchmark: { include: ["bench/**/*.bench.ts"] },
