@@ -31,7 +31,8 @@ function cellOf(slots: readonly string[]): CellValues {
   const known = cells.get(key);
   if (known) return known;
   if (slots.length > loaded.length) loaded = new Float64Array(2 * slots.length);
-  const cell: CellValues = { p: 0, step: 0, decay: 0 };
+  // NaN, because V8 makes another, slower object of one that has accessors when an integer in it becomes a fraction.
+  const cell: CellValues = { p: Number.NaN, step: Number.NaN, decay: Number.NaN };
   for (const [at, slot] of slots.entries()) Object.defineProperty(cell, slot, accessor(at));
   cells.set(key, cell);
   return cell;
