@@ -1,10 +1,16 @@
 // The last lines of a test run: each test that failed with the first line of its error, then how many passed and failed.
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestModule, Vitest } from "vitest/node";
 
 /** How `scripts/test.mjs` recognises a failure. */
 const mark = "✗ ";
 
 export default class ClosingLines implements Reporter {
+  #leavesOut = false;
+
+  onInit({ config }: Vitest): void {
+    this.#leavesOut = config.testNamePattern !== undefined;
+  }
+
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     let passed = 0;
     const failures = errors.map((error) => firstLine(error));
@@ -14,6 +20,8 @@ export default class ClosingLines implements Reporter {
       for (const test of module.children.allTests()) {
         const { state, errors } = test.result();
         if (state === "passed") passed++;
+        // A test that skips itself has failed; one that `-t` leaves out has not.
+        else if (state === "skipped" && this.#leavesOut) continue;
         else failures.push(`${where} > ${test.fullName}: ${errors?.[0] ? firstLine(errors[0]) : state}`);
       }
     }

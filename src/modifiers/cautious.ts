@@ -26,7 +26,8 @@ export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
     snippets: [file("modifiers/cautious", cautiousText)],
     twin: {
       step(x, _, g, _row, r) {
-        x.step = signOf(x.step) * signOf(g) > 0 ? r.cautious! * x.step : 0;
+        const agreement = signOf(x.step) * signOf(g);
+        x.step = agreement > 0 ? r.cautious! * x.step : Number.isNaN(agreement) ? Number.NaN : 0;
       },
     },
     behind: cautiousStage,

@@ -1,6 +1,7 @@
 // Modifiers as values, on both engines, against numbers worked out by hand.
 import { describe, expect, it } from "vitest";
 import { accumulate } from "../../src/modifiers/accumulate.ts";
+import { cautious } from "../../src/modifiers/cautious.ts";
 import { cautiousDecay } from "../../src/modifiers/cautious_decay.ts";
 import { centralize } from "../../src/modifiers/centralize.ts";
 import { clipValue } from "../../src/modifiers/clip_value.ts";
@@ -21,7 +22,8 @@ describe.each(engines)("on the %s", (_, create) => {
   const close = (found: ArrayLike<number>, wanted: readonly number[]) => {
     expect(Array.from(found).length).toBe(wanted.length);
     wanted.forEach((value, i) => {
-      expect(found[i]).toBeCloseTo(value, 5);
+      if (Number.isNaN(value)) expect(found[i]).toBeNaN();
+      else expect(found[i]).toBeCloseTo(value, 5);
     });
   };
 
@@ -52,6 +54,19 @@ describe.each(engines)("on the %s", (_, create) => {
         centered.map((g) => -(replica + 1) * g),
       );
     }
+    optimizer.destroy();
+  });
+
+  it("cautious keeps what is NaN, and drops what goes against the gradient", async () => {
+    const tensors = [{ name: "w", shape: [4], data: [1, 2, 3, 4] }];
+    const config = sgd({ lr: 1, momentum: 1, modifiers: [cautious(), skipNonFinite(false)] });
+    const optimizer = await create(tensors as never, config as never);
+    optimizer.write("gradients", { w: [4, 0.5, 0.5, 0.5] });
+    optimizer.step();
+    optimizer.write("gradients", { w: [-1, Number.NaN, 0.5, 0.5] });
+    optimizer.step();
+    // The first moves against its gradient, so half of the update is left, as far as it is a number, and counts twice.
+    close((await optimizer.read()).w!, [-3, Number.NaN, 0.5, 1.5]);
     optimizer.destroy();
   });
 

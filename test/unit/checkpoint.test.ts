@@ -109,27 +109,30 @@ describe("a damaged checkpoint", () => {
 });
 
 describe("a tensor called __proto__", () => {
-  it.each([sgd, adamw, scheduleFreeSgd, lamb])("goes through $name", async (rule) => {
-    const make = () =>
-      createCpuOptimizer(
-        [
-          { name: "__proto__", shape: [2] },
-          { name: "w", shape: [1] },
-        ],
-        { rule },
-      );
-    const optimizer = make();
-    optimizer.write("params", JSON.parse('{"__proto__":[5,6],"w":[7]}'));
-    optimizer.write("gradients", JSON.parse('{"__proto__":[1,-1],"w":[1]}'));
-    optimizer.step();
-    const other = make();
-    await loadCheckpoint(other, await saveCheckpoint(optimizer));
-    for (const role of ["params", "evaluation", ...optimizer.slots]) {
-      const values = await other.read(role);
-      expect(Object.keys(values), role).toEqual(["__proto__", "w"]);
-      expect(Object.entries(values), role).toEqual(Object.entries(await optimizer.read(role)));
-    }
-  });
+  it.each([sgd, adamw, scheduleFreeSgd, lamb].map((rule) => [rule.name, rule] as const))(
+    "goes through %s",
+    async (_, rule) => {
+      const make = () =>
+        createCpuOptimizer(
+          [
+            { name: "__proto__", shape: [2] },
+            { name: "w", shape: [1] },
+          ],
+          { rule },
+        );
+      const optimizer = make();
+      optimizer.write("params", JSON.parse('{"__proto__":[5,6],"w":[7]}'));
+      optimizer.write("gradients", JSON.parse('{"__proto__":[1,-1],"w":[1]}'));
+      optimizer.step();
+      const other = make();
+      await loadCheckpoint(other, await saveCheckpoint(optimizer));
+      for (const role of ["params", "evaluation", ...optimizer.slots]) {
+        const values = await other.read(role);
+        expect(Object.keys(values), role).toEqual(["__proto__", "w"]);
+        expect(Object.entries(values), role).toEqual(Object.entries(await optimizer.read(role)));
+      }
+    },
+  );
 });
 
 describe("write", () => {

@@ -7,7 +7,7 @@ import { Hypers } from "../../src/optimizer/hypers.ts";
 import { createPlan } from "../../src/optimizer/plan.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
 import { leastSingle, RowSource } from "../../src/optimizer/table.ts";
-import { rules } from "../../src/rules/index.ts";
+import { namedRules } from "../rules.ts";
 
 const tensors = [{ name: "w", shape: [2, 2] }];
 const segments = layoutSegments(tensors);
@@ -20,7 +20,7 @@ function rowsOf(config: object): readonly Record<string, number>[] {
 
 const isKept = (value: number) => value === 0 || (Math.abs(value) >= leastSingle && Math.abs(value) <= 3.5e38);
 
-describe.each(rules)("the rows of $name", (rule) => {
+describe.each(namedRules)("the rows of %s", (_, rule) => {
   const hypers = Object.entries(rule.hypers);
   it.each([1e-37, 1e-40, 1e-320])("are the same for every GPU with hypers of %f", (value) => {
     for (const [hyper, { range }] of hypers) {

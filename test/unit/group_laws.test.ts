@@ -18,6 +18,7 @@ import type { Rule } from "../../src/rules/rule.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { createCpuOptimizer } from "../optimizers.ts";
+import { namedRules } from "../rules.ts";
 
 const tensors: readonly (Tensor & { readonly data: readonly number[] })[] = [
   { name: "l1.weight", shape: [4, 3] },
@@ -75,7 +76,7 @@ const fallbackOf = (rule: Rule) => (rule.only ? { fallback: { rule: adamw, lr: 0
 describe("what is inherited", () => {
   const groups = [{ params: ["*.bias"] }, { params: ["l2.weight"], lrScale: 0.5 }];
 
-  it.each(rules.map((rule) => [rule.name, rule] as const))("stays inherited in the config of %s", async (_, rule) => {
+  it.each(namedRules)("stays inherited in the config of %s", async (_, rule) => {
     const config = { rule: rule.name, lr: 0.01, ...fallbackOf(rule), groups };
     const complete = create(config).config;
     expect(complete.groups).toEqual(groups);
@@ -295,7 +296,7 @@ describe("thawing", () => {
     expect(await everything(rested)).toEqual(await everything(steady));
   });
 
-  it.each(rules.map((rule) => [rule.name, rule] as const))(
+  it.each(namedRules)(
     "is the same to the bit when %s is saved on the way, with replicas and averages",
     async (_, rule) => {
       const config = {

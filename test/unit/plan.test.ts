@@ -17,6 +17,7 @@ import { constant } from "../../src/schedules/constant.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { plateau } from "../../src/schedules/plateau.ts";
 import { createCpuOptimizer, createPlan } from "../optimizers.ts";
+import { namedRules } from "../rules.ts";
 
 const tensors = [
   { name: "w", shape: [2, 3], data: [1, 2, 3, 4, 5, 6] },
@@ -133,7 +134,7 @@ describe("bad config", () => {
     );
   });
 
-  describe.each(rules)("every hyper of $name", ({ name, hypers }) => {
+  describe.each(namedRules)("every hyper of %s", (_, { name, hypers }) => {
     it.each(Object.entries(hypers))(
       "%s refuses NaN, infinity, what is out of range, null and words",
       (hyper, { range }) => {
