@@ -1,4 +1,4 @@
-// `npm test`: types, lint and the three rings of tests, three jobs at a time, and closing lines for all of them: what failed,
+// `npm test`: types, lint and the three rings of tests, two jobs at a time, and closing lines for all of them: what failed,
 // then the counts. With arguments it is `vitest run` with these: `npm test -- --project unit csv`. `npm run test:quick`
 // (--quick) is for the edit loop: types, lint, and the unit ring without the files that take longest.
 import { spawn } from "node:child_process";
@@ -119,8 +119,7 @@ if (process.argv.length > 2 && !quick) {
       failures.push(...counts.failures);
     }
   };
-  // The rings that use the GPU wait for it now and then.
-  await Promise.all(quick ? [work(), work()] : [work(), work(), work()]);
+  await Promise.all([work(), work()]);
   for (const line of failures) console.log(line);
   console.log(`${all.passed} passed, ${all.failed} failed`);
   process.exit(all.failed > 0 ? 1 : 0);

@@ -86,12 +86,15 @@ async function openSmall(steps: number): Promise<{ page: Page; errors: string[] 
   await opened.page.evaluateOnNewDocument(`${keepDevices}
     window.acts = {};
     document.addEventListener("DOMContentLoaded", () => {
+      // Several steps may come between two calls, each with a text of its own.
+      let step = "–";
       new MutationObserver((changes) => {
-        if (!changes.some(({ target }) => target.id === "loss")) return;
-        const step = ${text("step")};
-        if (step === "–") return;
-        sessionStorage.shown = JSON.stringify([...JSON.parse(sessionStorage.shown ?? "[]"), [step, ${text("loss")}]]);
-        window.acts[step]?.();
+        for (const { target, addedNodes } of changes) {
+          if (target.id === "step") step = addedNodes[0]?.data ?? "–";
+          if (target.id !== "loss" || step === "–" || !addedNodes[0]) continue;
+          sessionStorage.shown = JSON.stringify([...JSON.parse(sessionStorage.shown ?? "[]"), [step, addedNodes[0].data]]);
+          window.acts[step]?.();
+        }
       }).observe(document.body, { childList: true, subtree: true });
     });
   `);
