@@ -103,7 +103,7 @@ if (process.argv.length > 2 && !quick) {
   const child = spawn(process.execPath, [vitest, "run", ...process.argv.slice(2)], { cwd: root, stdio: "inherit" });
   child.on("close", (code) => process.exit(code ?? 1));
 } else {
-  // The longest rings come first; the other checks run beside them, one after the other.
+  // The longest rings come first; two jobs keep two cores busy, and more take longer together.
   const checks = [() => check("types"), () => check("lint")];
   const jobs = quick
     ? [() => ring("unit", long), ...checks]

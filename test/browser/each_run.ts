@@ -11,8 +11,8 @@ declare module "vitest" {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   // Without the clamps that Dawn puts around every index, which take a quarter of the time. What is started for one test has them.
-  const clamps = project.name === "browser" ? ["--enable-dawn-features=disable_robustness"] : [];
-  const browser = await startChrome(true, clamps);
+  const withoutClamps = project.name === "browser" ? ["--enable-dawn-features=disable_robustness"] : [];
+  const browser = await startChrome(true, withoutClamps);
   project.provide("chrome", browser.wsEndpoint());
   return () => browser.close();
 }

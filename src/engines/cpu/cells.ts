@@ -23,18 +23,18 @@ function accessor(at: number): PropertyDescriptor {
   return accessors[at];
 }
 
-const cells = new Map<string, CellValues>();
+const cellsBySlots = new Map<string, CellValues>();
 
 /** The cell with these slots, the same for all tensors. */
 function cellOf(slots: readonly string[]): CellValues {
   const key = slots.join();
-  const known = cells.get(key);
+  const known = cellsBySlots.get(key);
   if (known) return known;
   if (slots.length > loaded.length) loaded = new Float64Array(2 * slots.length);
   // NaN, because V8 makes another, slower object of one that has accessors when an integer in it becomes a fraction.
   const cell: CellValues = { p: Number.NaN, step: Number.NaN, decay: Number.NaN };
   for (const [at, slot] of slots.entries()) Object.defineProperty(cell, slot, accessor(at));
-  cells.set(key, cell);
+  cellsBySlots.set(key, cell);
   return cell;
 }
 
