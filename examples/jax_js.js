@@ -1,7 +1,7 @@
 // jax-js computes gradients, fallline updates jax-js' own arrays: nothing is read back. jax-js returns each gradient in a new
 // array, so it is copied on the GPU: 8 bytes moved per parameter, beside the 28 of AdamW.
 import { defaultDevice, getWebGPUDevice, init, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
-import { adamw, createOptimizer, schedules } from "fallline";
+import { adamw, createOptimizer, external, schedules } from "fallline";
 
 await init("webgpu");
 defaultDevice("webgpu");
@@ -24,7 +24,7 @@ const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.
 /** @param {number} size @param {typeof x} array */
 async function tensorOf(size, array) {
   const gradients = { buffer: device.createBuffer({ size: 4 * size, usage }) };
-  return { shape: [size], params: { buffer: await array.ref.gpuBuffer() }, gradients };
+  return external({ shape: [size], params: { buffer: await array.ref.gpuBuffer() }, gradients });
 }
 const tensors = { w: await tensorOf(2, params.w), b: await tensorOf(1, params.b) };
 const steps = 200;
@@ -36,8 +36,8 @@ for (let step = 0; step < steps; step++) {
   value.dispose();
   const [ofW, ofB] = [await gradients.w.gpuBuffer(), await gradients.b.gpuBuffer()];
   const encoder = device.createCommandEncoder();
-  encoder.copyBufferToBuffer(ofW, 0, tensors.w.gradients.buffer, 0, 8);
-  encoder.copyBufferToBuffer(ofB, 0, tensors.b.gradients.buffer, 0, 4);
+  encoder.copyBufferToBuffer(ofW, 0, tensors.w.external.gradients.buffer, 0, 8);
+  encoder.copyBufferToBuffer(ofB, 0, tensors.b.external.gradients.buffer, 0, 4);
   optimizer.encode(encoder);
   device.queue.submit([encoder.finish()]);
 }

@@ -6,6 +6,7 @@ export type { Range } from "./base/options.ts";
 export { decodeSafetensors, encodeSafetensors, type SafeTensor, type SafeTensors } from "./base/safetensors.ts";
 export { type CpuOptimizer, createCpuOptimizer, type ReplicaProgress } from "./engines/cpu/optimizer.ts";
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./engines/gpu/device.ts";
+export { type BufferRange, type External, type ExternalFields, external } from "./engines/gpu/external.ts";
 export { type ControlField, createOptimizer, type GpuOptimizer } from "./engines/gpu/optimizer.ts";
 export * as stages from "./engines/stages/functions.ts";
 export type { Quintic } from "./engines/stages/newton_schulz.ts";
@@ -19,7 +20,7 @@ export type {
   ModifierFunction,
   SwitchFunction,
 } from "./modifiers/modifier.ts";
-export type { BufferRange, Layout, Segment, Tensor, Tensors } from "./optimizer/arena.ts";
+export type { Layout, Segment, Tensor, Tensors } from "./optimizer/arena.ts";
 export { type LoadOptions, loadCheckpoint, saveCheckpoint } from "./optimizer/checkpoint.ts";
 export type {
   CommonOptions,

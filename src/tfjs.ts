@@ -4,6 +4,7 @@ import type { NamedTensorMap, Optimizer, Tensor, Variable } from "@tensorflow/tf
 import { DeviceError, OptionError, show } from "./base/errors.ts";
 import { readArray, readMade } from "./base/options.ts";
 import { allocate } from "./engines/gpu/allocate.ts";
+import { external } from "./engines/gpu/external.ts";
 import { createOptimizer, type GpuOptimizer } from "./engines/gpu/optimizer.ts";
 import type { OptimizerConfig } from "./optimizer/config.ts";
 
@@ -101,10 +102,9 @@ export async function createTfOptimizer(
     for (const buffer of buffers) buffer.destroy();
   };
   flush(backend);
-  const tensors = held.map(({ variable: { name, shape }, params, gradients }) => ({
-    ...{ name, shape },
-    ...{ params: { buffer: params }, gradients: { buffer: gradients } },
-  }));
+  const tensors = held.map(({ variable: { name, shape }, params, gradients }) =>
+    external({ name, shape, params: { buffer: params }, gradients: { buffer: gradients } }),
+  );
   let optimizer: GpuOptimizer;
   try {
     optimizer = await createOptimizer(device, tensors, config);

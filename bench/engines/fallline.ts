@@ -4,7 +4,15 @@ import { encodeDispatches } from "../../src/engines/gpu/kernel.ts";
 import { readParts } from "../../src/engines/gpu/readback.ts";
 import { type Operand, productDispatch } from "../../src/engines/products/product.ts";
 import { tune } from "../../src/engines/products/tuner.ts";
-import { adamw, createOptimizer, type GpuOptimizer, type OptimizerConfig, readConfig, sgd } from "../../src/index.ts";
+import {
+  adamw,
+  createOptimizer,
+  external,
+  type GpuOptimizer,
+  type OptimizerConfig,
+  readConfig,
+  sgd,
+} from "../../src/index.ts";
 import { createModel, createObjective } from "../../src/training.ts";
 import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
 import { replay, takeDown, timeKernels } from "../kernels.ts";
@@ -125,14 +133,18 @@ export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevi
 export const updateOfOwnBuffers = keeping(async (keep, work: UpdateWork) => {
   const device = await benchDevice();
   const { made, buffers } = await allocate(device, `${work.n} parameters`, (create) =>
-    work.tensors.map(({ name, shape, length }) => ({
-      ...{ name, shape },
-      params: { buffer: create("params", 4 * length) },
-      gradients: { buffer: create("gradients", 4 * length) },
-    })),
+    work.tensors.map(({ name, shape, length }) => {
+      const [params, gradients] = [create("params", 4 * length), create("gradients", 4 * length)];
+      return external({ name, shape, params: { buffer: params }, gradients: { buffer: gradients } });
+    }),
   );
   for (const buffer of buffers) keep(buffer);
-  for (const [t, { params, gradients }] of made.entries()) {
+  for (const [
+    t,
+    {
+      external: { params, gradients },
+    },
+  ] of made.entries()) {
     upload(work, "params", t, params, device);
     upload(work, "gradients", t, gradients, device);
   }

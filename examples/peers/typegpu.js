@@ -1,12 +1,13 @@
 // TypeGPU's typed buffers, updated in place: it writes the gradients and reads the parameters. Nothing is copied.
-import { adam, createOptimizer, requestDevice } from "fallline";
+import { adam, createOptimizer, external, requestDevice } from "fallline";
 import tgpu from "typegpu";
 import * as d from "typegpu/data";
 
 const root = tgpu.initFromDevice({ device: await requestDevice() });
 // Rows of vec3f would be padded to 16 bytes; f32, vec2f and vec4f are as they seem.
 const [weights, slopes] = [1, 2].map(() => root.createBuffer(d.arrayOf(d.f32, 100)).$usage("storage"));
-const tensor = { shape: [100], params: { buffer: root.unwrap(weights) }, gradients: { buffer: root.unwrap(slopes) } };
+const [params, gradients] = [weights, slopes].map((typed) => ({ buffer: root.unwrap(typed) }));
+const tensor = external({ shape: [100], params, gradients });
 const optimizer = await createOptimizer(root.device, { w: tensor }, adam({ lr: 0.1 }));
 for (let step = 0; step < 100; step++) {
   const w = await weights.read();

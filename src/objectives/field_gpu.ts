@@ -48,7 +48,7 @@ const lossBindings = [
 
 export const meanLossSource = assemble("mean loss", [
   structsSnippet(lossStruct),
-  bindingsSnippet(lossBindings, "scalar"),
+  bindingsSnippet(lossBindings),
   file("objectives/mean_loss", meanLoss),
 ]);
 

@@ -1,7 +1,8 @@
 // The arena: one flat buffer per role (params, gradients, each slot) in which every tensor is a segment, and the chunks
 // into which the GPU's workgroups cut it. Pure arithmetic on names, shapes and offsets.
 import { OptionError, show } from "../base/errors.ts";
-import { isOptions, readChoice, readNumber, readObject } from "../base/options.ts";
+import { isOptions, readChoice, readMade, readObject } from "../base/options.ts";
+import type { External } from "../engines/gpu/external.ts";
 
 /** Which side of a matrix is the output. */
 export type Layout = "in-out" | "out-in";
@@ -21,13 +22,8 @@ export interface Tensor {
    * of Keras, or "out-in" for [outputs, inputs], that of torch.nn.Linear. Muon's step depends on it.
    */
   readonly layout?: Layout | undefined;
-  /**
-   * An external buffer that holds the parameters, which are then updated in place. Needs `gradients` too, and usage STORAGE; also
-   * COPY_SRC for reading and saving, and COPY_DST for writing and loading.
-   */
-  readonly params?: BufferRange;
-  /** An external buffer to which the gradients are written. */
-  readonly gradients?: BufferRange;
+  /** Its place in your own buffers, as external() gives it; default the arenas of the optimizer. */
+  readonly external?: External;
 }
 
 /** Tensors in a list, or by name: a shape, if all values start at zero, or the fields of a {@link Tensor} other than its name. */
@@ -44,20 +40,12 @@ export function readTensors(tensors: Tensors): readonly Tensor[] {
   if (!byName) return Array.isArray(tensors) ? [...tensors] : (tensors as readonly Tensor[]);
   return Object.entries(tensors as Exclude<Tensors, readonly Tensor[]>).map(([name, tensor]): Tensor => {
     if (Array.isArray(tensor)) return { name, shape: tensor as readonly number[] };
-    const keys = ["shape", "data", "layout", "params", "gradients"];
+    const keys = ["shape", "data", "layout", "external"];
     if (isOptions(tensor)) return { name, ...(readObject(`tensors.${name}`, tensor, keys) as Omit<Tensor, "name">) };
     throw new OptionError(
       `tensors.${name} is ${show(tensor)}; it must be a shape, such as [100, 10], or an object with ${keys.join(", ")}`,
     );
   });
-}
-
-/** A part of a buffer owned by the caller. */
-export interface BufferRange {
-  /** The buffer, which is not destroyed with the optimizer. */
-  readonly buffer: GPUBuffer;
-  /** In bytes; a multiple of 4, default 0. Kernels read 4 elements at once if it is a multiple of 16. */
-  readonly offset?: number | undefined;
 }
 
 /** A tensor's place in the arena, in elements. */
@@ -75,7 +63,7 @@ export interface Segment {
   /** Which side is the output; default "in-out". */
   readonly layout?: Layout;
   /** The external buffers that hold the tensor, if it is not in the arenas. */
-  readonly external?: { readonly params: BufferRange; readonly gradients: BufferRange };
+  readonly external?: External;
 }
 
 /** 64 float32 are 256 bytes, WebGPU's alignment for binding a part of a buffer: each segment is bindable alone. */
@@ -100,8 +88,8 @@ export function layoutSegments(
   }
   const names = new Set<string>();
   const read = tensors.map((tensor, index) => {
-    const fields = readObject(`tensors[${index}]`, tensor, ["name", "shape", "data", "layout", "params", "gradients"]);
-    const { name, shape, data, params, gradients } = fields as Partial<Tensor>;
+    const fields = readObject(`tensors[${index}]`, tensor, ["name", "shape", "data", "layout", "external"]);
+    const { name, shape, data, external: given } = fields as Partial<Tensor>;
     const layout = fields.layout === undefined ? {} : { layout: readLayout(index, fields.layout) };
     if (typeof name !== "string" || name === "") {
       throw new OptionError(`tensors[${index}].name is ${show(name)}; it must be a non-empty string`);
@@ -124,7 +112,7 @@ export function layoutSegments(
         `the data of tensor "${name}" has ${data.length} elements; its shape ${show(shape)} holds ${length}`,
       );
     }
-    const external = readExternal(name, { params, gradients, data, length });
+    const external = readExternal(index, given)?.checked(name, length, data);
     return { name, shape: [...(shape as readonly number[])], length, ...layout, ...(external ? { external } : {}) };
   });
   // Tensors in external buffers come last, so that the arenas need not have room for them.
@@ -139,6 +127,11 @@ export function layoutSegments(
   return read.map((segment) => ({ ...segment, ...places.get(segment)! }));
 }
 
+function readExternal(index: number, value: External | undefined): External | undefined {
+  if (value === undefined) return value;
+  return readMade(`tensors[${index}].external`, value, "what external() returns", { checked: "function" });
+}
+
 function readLayout(index: number, value: unknown): Layout {
   return readChoice(`tensors[${index}].layout`, value, layouts);
 }
@@ -150,36 +143,6 @@ export function sidesOf({
 }: Pick<Segment, "shape" | "layout">): readonly [outputs: number, inputs: number] {
   const [rows, columns] = shape as readonly [number, number];
   return layout === "out-in" ? [rows, columns] : [columns, rows];
-}
-
-/** The external buffers of a tensor, if it has any. */
-function readExternal(
-  name: string,
-  given: { params: unknown; gradients: unknown; data: unknown; length: number },
-): Segment["external"] {
-  if (given.params === undefined && given.gradients === undefined) return undefined;
-  const range = (role: "params" | "gradients"): BufferRange => {
-    const owner = `the ${role} of tensor "${name}"`;
-    if (given[role] === undefined) {
-      throw new OptionError(`${owner} are missing; a tensor in external buffers needs both params and gradients`);
-    }
-    const { buffer, offset = 0 } = readObject(owner, given[role], ["buffer", "offset"]) as Partial<BufferRange>;
-    if (typeof buffer?.size !== "number") {
-      throw new OptionError(`${owner} are in ${show(buffer)}; it must be a GPUBuffer`);
-    }
-    readNumber(`${owner}: offset`, offset, { min: 0, integer: true });
-    if (offset % 4 !== 0) throw new OptionError(`${owner}: offset is ${offset}; it must be a multiple of 4`);
-    if (offset + 4 * given.length > buffer.size) {
-      throw new OptionError(
-        `${owner} end at byte ${offset + 4 * given.length}, past the end of their buffer of ${buffer.size} bytes`,
-      );
-    }
-    return { buffer, offset };
-  };
-  if (given.data !== undefined) {
-    throw new OptionError(`tensor "${name}" has both data and an external buffer; write to the buffer instead`);
-  }
-  return { params: range("params"), gradients: range("gradients") };
 }
 
 function alignedLength({ length }: { readonly length: number }): number {

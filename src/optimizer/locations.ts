@@ -99,7 +99,7 @@ function inArena(kind: Arena, segment: Segment, [arena, padded]: readonly [numbe
   const home: Home = { kind, index: page };
   if (kind === "accumulated") return { segment, home, offset, length, stride: padded };
   if (!external) return { segment, home, offset, length, stride: arena };
-  const { buffer, offset: bytes = 0 } = external[kind];
+  const { buffer, offset: bytes } = external[kind];
   return { segment, home, offset: bytes / 4, length, stride: 0, external: buffer };
 }
 

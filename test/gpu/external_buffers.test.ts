@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { keep } from "../../scripts/webgpu.mjs";
 import { OptionError } from "../../src/base/errors.ts";
 import { Random } from "../../src/base/random.ts";
+import { external } from "../../src/engines/gpu/external.ts";
 import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
@@ -73,7 +74,7 @@ function laidOut() {
     };
     const params = range("params");
     device.queue.writeBuffer(params.buffer, params.offset, data[name]!);
-    return { name, shape, params, gradients: range("gradients") };
+    return external({ name, shape, params, gradients: range("gradients") });
   });
   const reference = places.map(({ name, shape }): Tensor => ({ name, shape, data: data[name]! }));
   const destroy = () => {
@@ -209,7 +210,7 @@ describe("tensors in buffers of the caller's", () => {
     device.queue.writeBuffer(grads, 0, Float32Array.of(1, 1, 1));
     const optimizer = await createOptimizer(
       device,
-      [{ name: "x", shape: [3], params: { buffer: params, offset: 4 }, gradients: { buffer: grads } }],
+      [external({ name: "x", shape: [3], params: { buffer: params, offset: 4 }, gradients: { buffer: grads } })],
       { rule: sgd, lr: 0.5, clip: { type: "globalNorm", maxNorm: 1e6 } },
     );
     expect(optimizer.binding("params", "x")).toMatchObject({ buffer: params, offset: 4, size: 12 });
@@ -238,12 +239,9 @@ describe("a buffer larger than a kernel can bind", () => {
       { name: "behind it", shape: [4], offset: 8192 },
       { name: "at the end", shape: [3], offset: bytes - 12 },
     ];
-    const tensors = places.map(({ name, shape, offset }) => ({
-      name,
-      shape,
-      params: { buffer: params, offset },
-      gradients: { buffer: gradients, offset },
-    }));
+    const tensors = places.map(({ name, shape, offset }) =>
+      external({ name, shape, params: { buffer: params, offset }, gradients: { buffer: gradients, offset } }),
+    );
     const optimizer = await createOptimizer(small, tensors, {
       rule: sgd,
       lr: 1,
@@ -269,13 +267,10 @@ describe("buffers that are refused", () => {
   const params = buffer(64);
   const grads = buffer(64);
   const config = { rule: sgd } as const;
-  const tensor = (more: object): Tensor => ({
-    name: "x",
-    shape: [5],
-    params: { buffer: params },
-    gradients: { buffer: grads },
-    ...more,
-  });
+  const tensor = (more: object): Tensor => {
+    const fields = { name: "x", shape: [5], params: { buffer: params }, gradients: { buffer: grads } };
+    return external({ ...fields, ...more });
+  };
 
   it.each<[string, object, OptimizerConfig, RegExp]>([
     [
@@ -333,6 +328,19 @@ describe("buffers that are refused", () => {
     const error = await createOptimizer(device, [tensor(more)], options).catch((caught: unknown) => caught as Error);
     expect(error).toBeInstanceOf(OptionError);
     expect((error as Error).message).toMatch(message);
+  });
+
+  it("what external() does not know, or did not make", async () => {
+    const fields = { shape: [5], params: { buffer: params }, gradients: { buffer: grads } };
+    expect(() => external({ ...fields, size: 5 } as never)).toThrow(
+      'external has an unknown option "size"; the options are name, shape, data, layout, params, gradients',
+    );
+    await expect(createOptimizer(device, { x: fields as never }, config)).rejects.toThrow(
+      'tensors.x has an unknown option "params"; the options are shape, data, layout, external',
+    );
+    await expect(createOptimizer(device, { x: { shape: [5], external: {} as never } }, config)).rejects.toThrow(
+      "tensors[0].external is {}, whose checked is missing; it must be what external() returns",
+    );
   });
 
   it("ranges that overlap", async () => {

@@ -2,6 +2,7 @@
 // in a caller's own buffer.
 
 import { expect, it, vi } from "vitest";
+import { external } from "../../src/engines/gpu/external.ts";
 import type { Landscape } from "../../src/objectives/landscapes/define.ts";
 import { createLandscape } from "../../src/objectives/landscapes/index.ts";
 import { quadratic } from "../../src/objectives/landscapes/quadratic.ts";
@@ -122,12 +123,12 @@ it("points may be anywhere in a caller's buffer", async () => {
   const optimizer = await createOptimizer(
     device,
     [
-      {
+      external({
         name: "points",
         shape: [37, 2],
         params: { buffer: params, offset: 260 },
         gradients: { buffer: gradients, offset: 12 },
-      },
+      }),
     ],
     { rule: sgd, lr: 0 },
   );

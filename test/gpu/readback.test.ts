@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { DeviceError, FalllineError } from "../../src/base/errors.ts";
 import { type ControlField, controlRecord, halted, stuckReplica } from "../../src/engines/gpu/control.ts";
 import { isLost, learnLoss } from "../../src/engines/gpu/device.ts";
+import { external } from "../../src/engines/gpu/external.ts";
 import type { GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { arrayDataset } from "../../src/objectives/data/arrays.ts";
 import { createLandscape } from "../../src/objectives/landscapes/index.ts";
@@ -231,10 +232,7 @@ describe("a caller's buffer that is destroyed or mapped", () => {
   const create = (range: ReturnType<typeof ranges>) =>
     createOptimizer(
       device,
-      [
-        { name: "x", shape: [4], ...range },
-        { name: "ours", shape: [2] },
-      ],
+      [external({ name: "x", shape: [4], ...range }), { name: "ours", shape: [2] }],
       sgd({ lr: 1 }),
     );
 
@@ -268,13 +266,13 @@ describe("a caller's buffer that is destroyed or mapped", () => {
     optimizer.control.destroy();
     await expect(optimizer.stats()).rejects.toThrow(DeviceError);
     optimizer.destroy();
-    const tensors = initialTensors(model).map(({ name, shape }) => ({
-      ...{ name, shape, params: { buffer: bufferOf(256) }, gradients: { buffer: bufferOf(256) } },
-    }));
+    const tensors = initialTensors(model).map(({ name, shape }) =>
+      external({ name, shape, params: { buffer: bufferOf(256) }, gradients: { buffer: bufferOf(256) } }),
+    );
     const made = await make(device, tensors);
     const { step } = await made.objective.step(rows);
     expect(step).toBe(1);
-    tensors[0]!.params.buffer.destroy();
+    tensors[0]!.external.params.buffer.destroy();
     for (let i = 0; i < 2; i++) await expect(made.objective.step(others)).rejects.toThrow(DeviceError);
     destroy(made);
     for (const buffer of alive) buffer.destroy();

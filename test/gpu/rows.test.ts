@@ -2,6 +2,7 @@
 // begins as new.
 
 import { describe, expect, it } from "vitest";
+import { external } from "../../src/engines/gpu/external.ts";
 import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { createCpuOptimizer, loadCheckpoint, modifiers, saveCheckpoint, setRows } from "../../src/index.ts";
 import type { Tensor } from "../../src/optimizer/arena.ts";
@@ -164,18 +165,18 @@ describe("on the device", () => {
       offset: 4,
     });
     const [params, gradients] = [range(), range()];
-    const external = await createOptimizer(
+    const outside = await createOptimizer(
       device,
-      [{ name: "points", shape: [30, width], params, gradients }, tensors(30)[1]!],
+      [external({ name: "points", shape: [30, width], params, gradients }), tensors(30)[1]!],
       config,
     );
-    external.write("params", { points: points.slice(0, 30 * width) });
+    outside.write("params", { points: points.slice(0, 30 * width) });
     const inside = await create("gpu", 30, config);
-    const both = [external, inside];
+    const both = [outside, inside];
     for (const rows of [18, 24, 10]) {
       for (const optimizer of both) await setRows(optimizer, "points", rows);
       advance(both, 2);
-      expect(await everything(external)).toEqual(await everything(inside));
+      expect(await everything(outside)).toEqual(await everything(inside));
     }
     for (const { buffer } of [params, gradients]) buffer.destroy();
   });

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Random } from "../../src/base/random.ts";
 import { createCpuOptimizer } from "../../src/engines/cpu/optimizer.ts";
 import { createCpuVectors } from "../../src/engines/cpu/vectors.ts";
+import { external } from "../../src/engines/gpu/external.ts";
 import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { createVectors } from "../../src/engines/gpu/vectors.ts";
 import { alone, at, span, type VectorOptions, type VectorSpace } from "../../src/engines/vectors.ts";
@@ -142,14 +143,14 @@ describe("vectors", () => {
     const { STORAGE, COPY_DST, COPY_SRC } = GPUBufferUsage;
     const buffer = () => device.createBuffer({ size: 4096, usage: STORAGE | COPY_DST | COPY_SRC });
     const [params, gradients] = [buffer(), buffer()];
-    const external = (offset: number) => ({
+    const ranges = (offset: number) => ({
       params: { buffer: params, offset },
       gradients: { buffer: gradients, offset },
     });
     const tensors = [
-      { name: "c", shape: [5], ...external(4 * (1 + 70)) },
+      external({ name: "c", shape: [5], ...ranges(4 * (1 + 70)) }),
       { name: "a", shape: [3] },
-      { name: "b", shape: [70], ...external(4) },
+      external({ name: "b", shape: [70], ...ranges(4) }),
     ];
     const optimizer = await createOptimizer(device, tensors, adam());
     fill(optimizer, ["params", "gradients", "v"]);

@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from "vitest";
 import { createCpuOptimizer } from "../../src/engines/cpu/optimizer.ts";
+import { external } from "../../src/engines/gpu/external.ts";
 import { shiftsAround, slopeOf } from "../../src/lab/slopes.ts";
 import { verifyObjective } from "../../src/lab/verify_objective.ts";
 import {
@@ -106,7 +107,7 @@ it("tensors in the caller's buffers are refused", () => {
   const buffer = { size: 16 } as GPUBuffer;
   const segments = layoutSegments([
     peaks.tensors[1]!,
-    { name: "height", shape: [4], params: { buffer }, gradients: { buffer } },
+    external({ name: "height", shape: [4], params: { buffer }, gradients: { buffer } }),
   ]);
   expect(() => peaks.program.segmentsOf(segments)).toThrow(
     'tensor "height" is in an external buffer; tensors of objective peaks must be in the optimizer\'s arenas',

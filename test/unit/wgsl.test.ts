@@ -15,6 +15,7 @@ import {
 } from "../../src/engines/products/sources.ts";
 import { sourceOf } from "../../src/engines/stages/compile.ts";
 import { gradientStages, ruleStages, stepStages } from "../../src/engines/stages/list.ts";
+import { scalarAccess, vec4Access } from "../../src/engines/stages/snippets.ts";
 import type { KernelContext, Pass } from "../../src/engines/stages/stage.ts";
 import { binStruct, chunkStruct, linesStruct, placesStruct, sizesStruct } from "../../src/engines/stages/structs.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
@@ -38,7 +39,7 @@ const modifierSets: readonly object[] = [
   { clip: { type: "adaptive", clipping: 0.1 }, replicas: [{}, {}], watch: true, centralize: true },
   { clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: "w" }] },
 ];
-const contextOf = (config: object, tensors = segments, index = 0, access: KernelContext["access"] = "vec4") => {
+const contextOf = (config: object, tensors = segments, index = 0, access = vec4Access) => {
   const plan = createPlan(readConfig(config), tensors);
   const ruleSet = plan.ruleSets[index]!;
   return { plan, ruleSet, layout: layoutRuleSet(plan, ruleSet, tensors), access, modifiers: plan.modifiers };
@@ -54,12 +55,12 @@ const cases: readonly KernelContext[] = rules.flatMap((rule, number) =>
     (set === 0 ? modifiersBeside(rule, number) : modifierSets.slice(0, 1)).flatMap((modifiers) => {
       const config = { rule, ...options, ...modifiers };
       const { plan } = contextOf(config);
-      const accesses = set === 0 ? (["vec4", "scalar"] as const) : (["vec4"] as const);
+      const accesses = set === 0 ? [vec4Access, scalarAccess] : [vec4Access];
       return plan.ruleSets.flatMap((_, index) => accesses.map((access) => contextOf(config, segments, index, access)));
     }),
   ),
 );
-const plain = cases.filter(({ plan, access }) => access === "vec4" && plan.modifiers.length === 0);
+const plain = cases.filter(({ plan, access }) => access === vec4Access && plan.modifiers.length === 0);
 
 /** Every pass of a plan, by the names of its stage and its own. */
 function passesOf({ plan, ruleSet }: KernelContext): ReadonlyMap<string, Pass> {

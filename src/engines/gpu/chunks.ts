@@ -2,11 +2,13 @@
 // (what is summed together) and lines (along which adaptive clipping and factored slots work), in elements.
 
 import type { Values } from "../../base/struct.ts";
-import { type BufferRange, chunkLength, type Segment } from "../../optimizer/arena.ts";
+import { chunkLength } from "../../optimizer/arena.ts";
 import { type MatrixView, type Place, type RuleSetLayout, rowMeans, slotRange } from "../../optimizer/layout.ts";
 import { clipBins, type Plan, type RuleSet } from "../../optimizer/plan.ts";
+import { vec4Access } from "../stages/snippets.ts";
 import type { Access } from "../stages/stage.ts";
 import { alongRowsOf, type binStruct, type chunkStruct, columnsOf, type linesStruct } from "../stages/structs.ts";
+import type { Bound } from "./external.ts";
 import type { StreamShape } from "./kernel_shapes.ts";
 
 /** Tensors of one rule set whose parameters and gradients lie in the same two buffers. */
@@ -17,76 +19,28 @@ export interface Launch {
   readonly access: Access;
   readonly places: readonly Place[];
   /** The bound parts of external buffers; undefined for the arenas. */
-  readonly external: { readonly params: Stretch; readonly gradients: Stretch } | undefined;
-}
-
-/** The part of an external buffer that holds a launch's tensors; `offset` is one that can be bound. */
-export type Stretch = Required<GPUBufferBinding>;
-
-/** The alignment of a binding's offset that works on every device; some need less. */
-const bindingAlignment = 256;
-
-/** To read four elements at once, offsets must match and there must be room for the last four. */
-function accessOf({ segment }: Place): Access {
-  const { external, length } = segment;
-  if (!external) return "vec4";
-  const fits = ({ buffer, offset = 0 }: BufferRange) =>
-    offset % 16 === 0 && offset + 16 * Math.ceil(length / 4) <= buffer.size;
-  return fits(external.params) && fits(external.gradients) ? "vec4" : "scalar";
+  readonly external: Bound | undefined;
 }
 
 /** @param most Bytes of a buffer that a kernel can bind. */
 export function launchesOf(layouts: readonly RuleSetLayout[], most: number): readonly Launch[] {
   return layouts.flatMap(({ places }, ruleSet) => {
-    const launches: (Omit<Launch, "places" | "external"> & { places: Place[]; external: Launch["external"] })[] = [];
+    const launches: (Launch & { readonly places: Place[] })[] = [];
     for (const place of places) {
-      const access = accessOf(place);
-      const external = stretchesOf(place, access);
-      const { page } = place.segment;
+      const { page, length, external } = place.segment;
+      const access = external?.access(length) ?? vec4Access;
+      const bound = external?.bound(length);
       const same = launches.find(
-        (launch) => launch.access === access && launch.page === page && together(launch.external, external, most),
+        (launch) =>
+          launch.access === access &&
+          launch.page === page &&
+          (launch.external?.add(bound, most) ?? bound === undefined),
       );
-      if (same) {
-        same.places.push(place);
-        if (same.external && external) same.external = both(same.external, external);
-      } else {
-        launches.push({ ruleSet, page, access, places: [place], external });
-      }
+      if (same) same.places.push(place);
+      else launches.push({ ruleSet, page, access, places: [place], external: bound });
     }
     return launches;
   });
-}
-
-function stretchesOf({ segment }: Place, access: Access): Launch["external"] {
-  const { external, length } = segment;
-  if (!external) return undefined;
-  const stretch = ({ buffer, offset: start = 0 }: BufferRange): Stretch => {
-    const offset = Math.floor(start / bindingAlignment) * bindingAlignment;
-    const bytes = access === "vec4" ? 16 * Math.ceil(length / 4) : 4 * length;
-    return { buffer, offset, size: start + bytes - offset };
-  };
-  return { params: stretch(external.params), gradients: stretch(external.gradients) };
-}
-
-/** Bytes that must be bound for a tensor in an external buffer; 0 for one in the arenas. */
-export function boundBytes({ external, length }: Segment, role: "params" | "gradients"): number {
-  return external ? ((external[role].offset ?? 0) % bindingAlignment) + 4 * length : 0;
-}
-
-/** Whether one dispatch can bind both. */
-function together(a: Launch["external"], b: Launch["external"], most: number): boolean {
-  if (!a || !b) return a === b;
-  if (a.params.buffer !== b.params.buffer || a.gradients.buffer !== b.gradients.buffer) return false;
-  const { params, gradients } = both(a, b);
-  return params.size <= most && gradients.size <= most;
-}
-
-function both(a: NonNullable<Launch["external"]>, b: NonNullable<Launch["external"]>): NonNullable<Launch["external"]> {
-  const spanning = (one: Stretch, other: Stretch): Stretch => {
-    const offset = Math.min(one.offset, other.offset);
-    return { buffer: one.buffer, offset, size: Math.max(one.offset + one.size, other.offset + other.size) - offset };
-  };
-  return { params: spanning(a.params, b.params), gradients: spanning(a.gradients, b.gradients) };
 }
 
 /** The place of each tensor's chunks among all chunks: rule set by rule set, group by group. */
@@ -121,7 +75,7 @@ export interface Origins {
 export const originIn =
   (role: "params" | "gradients", { external }: Launch) =>
   ({ segment }: Place): number =>
-    external && segment.external ? ((segment.external[role].offset ?? 0) - external[role].offset) / 4 : segment.offset;
+    external?.origin(role, segment) ?? segment.offset;
 
 /** The fields of chunks and lines for the lines that a tensor's modifiers use. */
 function placesOf({ lines }: Place): Readonly<Record<string, number>> {

@@ -28,7 +28,7 @@ import { deviceLoss, readDevice } from "./device.ts";
 import { prepareLeaving } from "./kernel.ts";
 import { type StreamShape, streamShape } from "./kernel_shapes.ts";
 import { stagingBytes } from "./readback.ts";
-import { checkExternal, refusedBuffer, requireDevice } from "./requirements.ts";
+import { requireDevice } from "./requirements.ts";
 import { tableBytes } from "./row_ring.ts";
 import { compileStages, type SharedBuffers } from "./stages.ts";
 import { BufferStore, type Made, mustNotBeLost } from "./store.ts";
@@ -104,7 +104,7 @@ export interface GpuOptimizer extends Optimizer {
 }
 
 /**
- * Creates an optimizer on `device` over its own arenas for `tensors`, or over external buffers.
+ * Creates an optimizer on `device` over its own arenas for `tensors`; those that {@link external} makes are in your buffers.
  *
  * @throws OptionError for bad tensors or a bad config; DeviceError if the device's limits or memory do not suffice or the rule's
  * WGSL does not compile. Nothing is left behind then.
@@ -130,7 +130,8 @@ export async function createShaped(
   const plan = createPlan(config, segments);
   const hypers = new Hypers(plan);
   checkKeys(plan, segments);
-  checkExternal(plan, segments);
+  const external = segments.find((segment) => segment.external)?.external;
+  external?.check(device, plan, segments);
   const layouts = plan.ruleSets.map((ruleSet) => layoutRuleSet(plan, ruleSet, segments));
   // A loss is reported after a turn of the event loop.
   deviceLoss(device);
@@ -181,7 +182,7 @@ export async function createShaped(
   } catch (error) {
     const [stock] = await Promise.allSettled([stocking]);
     if (stock.status === "fulfilled") for (const buffer of stock.value.buffers) buffer.destroy();
-    throw (await refusedBuffer(device, segments)) ?? error;
+    throw (await external?.refused(device, segments)) ?? error;
   }
 }
 

@@ -8,6 +8,7 @@ import type { LayerStats } from "../../optimizer/optimizer.ts";
 import type { Plan } from "../../optimizer/plan.ts";
 import { sourceOf } from "../stages/compile.ts";
 import { gradientStages, ruleStages, stepStages } from "../stages/list.ts";
+import { vec4Access } from "../stages/snippets.ts";
 import {
   type BuildContext,
   type BuildDispatches,
@@ -97,13 +98,13 @@ export async function compileStages(
 
   /** A stage's kernels for some launches: one per pass and launch, or one per pass; and whatever it compiles itself. */
   const compile = async (stage: Stage, all: readonly Launch[]): Promise<CompiledStage> => {
-    const once = { ruleSet: all[0]!.ruleSet, access: "vec4" as const };
+    const once = { ruleSet: all[0]!.ruleSet, access: vec4Access };
     const passes = Promise.all(
       stage.passes.map(async (pass) => {
         const of = pass.each === "launch" ? all : [once];
         const compiled = of.map((launch) => {
           const last = launch === launches.at(-1);
-          const key = `${launch.ruleSet} ${launch.access} ${last} ${stage.name} ${pass.name}`;
+          const key = `${launch.ruleSet} ${launch.access.name} ${last} ${stage.name} ${pass.name}`;
           return kernels.get(key, pass, contextOf(launch), last);
         });
         return { pass, kernels: await Promise.all(compiled) };

@@ -164,7 +164,7 @@ export class BufferStore implements Store {
     const encoder = this.device.createCommandEncoder({ label: "fallline zeroGrad" });
     for (const page of this.made.gradients) encoder.clearBuffer(page);
     for (const { external, length } of this.#segments) {
-      if (external) encoder.clearBuffer(external.gradients.buffer, external.gradients.offset ?? 0, length * 4);
+      if (external) encoder.clearBuffer(external.gradients.buffer, external.gradients.offset, length * 4);
     }
     this.device.queue.submit([encoder.finish()]);
   }

@@ -192,12 +192,7 @@ type KernelName = keyof typeof kernels;
 export const vectorSources = Object.fromEntries(
   Object.entries(kernels).map(([name, { structs: of, bindings, snippets }]) => [
     name,
-    assemble(`vectors: ${name}`, [
-      structsSnippet(...of),
-      bindingsSnippet(bindings, "scalar"),
-      workgroupSnippet,
-      ...snippets,
-    ]),
+    assemble(`vectors: ${name}`, [structsSnippet(...of), bindingsSnippet(bindings), workgroupSnippet, ...snippets]),
   ]),
 ) as Readonly<Record<KernelName, ReturnType<typeof assemble>>>;
 
@@ -223,7 +218,7 @@ const padded = (length: number) => Math.ceil(length / segmentAlignment) * segmen
 export function layoutVectors(segments: readonly Segment[]): VectorLayout {
   const buffers = [...new Set(segments.map(({ external }) => external?.params.buffer))];
   const rank = ({ external }: Segment) => (external ? 1 + buffers.indexOf(external.params.buffer) : 0);
-  const begin = ({ external, offset }: Segment) => (external ? (external.params.offset ?? 0) / 4 : offset);
+  const begin = ({ external, offset }: Segment) => (external ? external.params.offset / 4 : offset);
   const order = segments
     .map((segment, index) => ({ segment, index }))
     .sort(

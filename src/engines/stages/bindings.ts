@@ -1,7 +1,7 @@
 // The buffers that the kernels of several stages bind.
 import type { Access, Binding } from "./stage.ts";
 
-const entries = (access: Access) => `array<${access === "vec4" ? "vec4f" : "f32"}>`;
+const entries = (entry: Access["entry"]) => `array<${entry}>`;
 
 export const params: Binding = { name: "params", use: "write", type: entries };
 export const gradients: Binding = { name: "gradients", use: "read", type: entries };

@@ -22,9 +22,7 @@ import {
   controlSnippet,
   file,
   gradientSnippet,
-  loadSnippets,
   nanSnippet,
-  paramsSnippets,
   scaleSnippets,
   tableSnippet,
   workgroupSnippet,
@@ -50,7 +48,7 @@ export function rawSnippets({ access, modifiers }: KernelContext): readonly Snip
     chunkSnippet,
     chunkAtSnippet(chunk),
     placesSnippet(places, blocks),
-    loadSnippets[access],
+    access.gradients,
   ];
 }
 
@@ -75,7 +73,7 @@ export function cellSnippets(context: KernelContext): readonly Snippet[] {
   return [
     ...chunkSnippets(context, tableColumns(plan, ruleSet)),
     ...stateSnippets(layout),
-    paramsSnippets[access],
+    access.params,
     nanSnippet,
     ...gradientSnippets(plan, modifiers),
     gradientSnippet,

@@ -14,10 +14,10 @@ function generated(what: string, text: string): Snippet {
 
 const addressSpaces = { read: "storage, read", write: "storage, read_write", uniform: "uniform" } as const;
 
-/** The bindings of group 0, numbered by their places in the list. */
-export function bindingsSnippet(bindings: readonly Binding[], access: Access): Snippet {
+/** The bindings of group 0, numbered by their places in the list; `entry` is the type of the entries of parameters and gradients. */
+export function bindingsSnippet(bindings: readonly Binding[], entry: Access["entry"] = "f32"): Snippet {
   const lines = bindings.map(({ name, use, type }, index) => {
-    const of = typeof type === "string" ? type : type(access);
+    const of = typeof type === "string" ? type : type(entry);
     return `@group(0) @binding(${index}) var<${addressSpaces[use]}> ${name}: ${of};\n`;
   });
   return generated("bindings", lines.join(""));

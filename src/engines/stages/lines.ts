@@ -60,7 +60,7 @@ export function linesStage(sums: LineSums): Stage {
               rowSnippet(sums.columns(context)),
               nanSnippet,
               ...stateSnippets(context.layout),
-              elements[context.access],
+              elements[context.access.name],
               ...gradientSnippets(context.plan, sums.before(context.modifiers)),
               ...sums.snippets(context),
               joinSnippet,

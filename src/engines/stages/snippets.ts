@@ -18,6 +18,7 @@ import table from "../../../shaders/table.wgsl?raw";
 import total from "../../../shaders/total.wgsl?raw";
 import workgroup from "../../../shaders/workgroup.wgsl?raw";
 import type { Snippet } from "../../base/assemble.ts";
+import type { Access } from "./stage.ts";
 
 /** A file of shaders/ as a snippet. */
 export function file(path: string, text: string): Snippet {
@@ -28,13 +29,17 @@ export const workgroupSnippet = /* @__PURE__ */ file("workgroup", workgroup);
 export const controlSnippet = /* @__PURE__ */ file("control", control);
 export const tableSnippet = /* @__PURE__ */ file("table", table);
 export const chunkSnippet = /* @__PURE__ */ file("chunk", chunk);
-export const loadSnippets = {
-  vec4: /* @__PURE__ */ file("load_vec4", loadVec4),
-  scalar: /* @__PURE__ */ file("load_scalar", loadScalar),
+export const vec4Access: Access = {
+  name: "vec4",
+  entry: "vec4f",
+  gradients: /* @__PURE__ */ file("load_vec4", loadVec4),
+  params: /* @__PURE__ */ file("params_vec4", paramsVec4),
 };
-export const paramsSnippets = {
-  vec4: /* @__PURE__ */ file("params_vec4", paramsVec4),
-  scalar: /* @__PURE__ */ file("params_scalar", paramsScalar),
+export const scalarAccess: Access = {
+  name: "scalar",
+  entry: "f32",
+  gradients: /* @__PURE__ */ file("load_scalar", loadScalar),
+  params: /* @__PURE__ */ file("params_scalar", paramsScalar),
 };
 export const scaleSnippets = {
   norm: /* @__PURE__ */ file("scale_norm", scaleNorm),

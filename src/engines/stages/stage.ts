@@ -15,14 +15,22 @@ import type { CellValues, Row, TwinContext, Work } from "./twin.ts";
  * How kernels access parameters and gradients: four elements at once in the arenas and in external buffers that allow it, else
  * one by one.
  */
-export type Access = "vec4" | "scalar";
+export interface Access {
+  readonly name: "vec4" | "scalar";
+  /** The WGSL type of the entries of the bound buffers. */
+  readonly entry: "vec4f" | "f32";
+  /** Loads gradients. */
+  readonly gradients: Snippet;
+  /** Loads and stores parameters. */
+  readonly params: Snippet;
+}
 
 /** A buffer that a kernel binds, by its name in WGSL; its index is its place in the kernel's list. */
 export interface Binding {
   readonly name: string;
   readonly use: BindingUse;
-  /** The WGSL type of the variable, which may depend on the access. */
-  readonly type: string | ((access: Access) => string);
+  /** The WGSL type of the variable, which may depend on that of the arenas' entries. */
+  readonly type: string | ((entry: Access["entry"]) => string);
 }
 
 /** Everything from which the kernels of one rule set are made. */
