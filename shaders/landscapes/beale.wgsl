@@ -1,4 +1,4 @@
-// Plains between steep walls; the formula and its source are in src/landscapes/beale.ts.
+// Plains between steep walls; the formula and its source are in src/objectives/landscapes/beale.ts.
 const targets = vec3f(1.5, 2.25, 2.625);
 
 fn powers(y: f32) -> vec3f {

@@ -1,4 +1,4 @@
-// Four hollows of equal depth; the formula and its source are in src/landscapes/himmelblau.ts.
+// Four hollows of equal depth; the formula and its source are in src/objectives/landscapes/himmelblau.ts.
 fn roots() -> vec2f {
   return vec2f(x(0u) * x(0u) + x(1u) - 11.0, x(0u) + x(1u) * x(1u) - 7.0);
 }

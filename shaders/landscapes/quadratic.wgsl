@@ -1,4 +1,4 @@
-// A bowl of a chosen spectrum; the formula is in src/landscapes/quadratic.ts. numbers are the curvatures.
+// A bowl of a chosen spectrum; the formula is in src/objectives/landscapes/quadratic.ts. numbers are the curvatures.
 fn across(i: u32) -> f32 {
   return select(-setting.sine, setting.sine, 2u * i + 1u < setting.dimension);
 }

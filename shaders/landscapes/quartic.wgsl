@@ -1,4 +1,4 @@
-// A bowl with a flat bottom; the formula is in src/landscapes/quartic.ts.
+// A bowl with a flat bottom; the formula is in src/objectives/landscapes/quartic.ts.
 fn term(i: u32) -> f32 {
   let s = x(i) * x(i);
   return s * s;

@@ -1,4 +1,4 @@
-// A curved valley; the formula and its source are in src/landscapes/rosenbrock.ts.
+// A curved valley; the formula and its source are in src/objectives/landscapes/rosenbrock.ts.
 fn term(i: u32) -> f32 {
   if (i + 1u == setting.dimension) {
     return 0.0;

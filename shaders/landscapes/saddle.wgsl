@@ -1,4 +1,4 @@
-// A saddle at the origin; the formula is in src/landscapes/saddle.ts.
+// A saddle at the origin; the formula is in src/objectives/landscapes/saddle.ts.
 fn rises(i: u32) -> bool {
   return setting.dimension - i > u32(setting.down);
 }

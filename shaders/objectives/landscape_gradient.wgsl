@@ -1,15 +1,12 @@
-// The gradient of every point, and the sum of the terms of all of them, in one pass over the coordinates: one workgroup per
-// chunk, each coordinate with its own slope and term, so that one point of a million coordinates is as parallel as a million
-// points. Sums are taken in a fixed order. The gradient is that of the loss times the optimizer's loss scale; a halted replica
-// keeps its gradient, and meets the barriers, as in total.wgsl.
+// After join.wgsl: the gradient of every point, and the sum of the terms of all of them, in one pass over the coordinates: one
+// workgroup per chunk, each coordinate with its own slope and term, so that one point of a million coordinates is as parallel as a
+// million points. The gradient is that of the loss times the optimizer's loss scale; a halted replica keeps its gradient, and meets
+// the barriers, as in total.wgsl.
 @group(0) @binding(2) var<storage, read_write> gradients: array<f32>;
-@group(0) @binding(3) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(3) var<storage, read_write> partials: array<Sum>;
 // the optimizer's control buffer
 @group(0) @binding(4) var<storage, read> control: array<u32>;
 
-override workgroup_size: u32;
-// whether lanes join their sums, or each stores its own
-override barriers: bool;
 override chunk_length: u32;
 override control_stride: u32;
 // index of `skip` in the first replica's record; it is 2 while the replica is halted
@@ -21,15 +18,13 @@ override step_index: u32;
 // whether gradients are written, or losses alone are summed
 override derive: bool;
 
-var<workgroup> lanes: array<f32, workgroup_size>;
-
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let chunk = position.y * workgroups.x + position.x;
+  let chunk = index_of(position, workgroups);
   let chunks = (setting.length - 1u) / chunk_length + 1u;
   let replica = position.z;
   if (chunk >= chunks) {
@@ -41,31 +36,20 @@ fn main(
   let first_point = replica * setting.stride + setting.points_first;
   let first_gradient = replica * setting.stride + setting.gradients_first;
   let end = select(min((chunk + 1u) * chunk_length, setting.length), 0u, keeps);
-  var sum = 0.0;
+  var sum = Sum();
   for (var e = chunk * chunk_length + lane; e < end; e += workgroup_size) {
     let i = e % setting.dimension;
     origin = first_point + e - i;
-    sum += term(i);
+    sum.value += term(i);
     if (derive) {
       gradients[first_gradient + e] = scale * slope(i);
     }
   }
+  let total = joined(lane, sum);
   let partial = replica * chunks + chunk;
-  if (!barriers) {
-    if (!keeps) {
-      partials[partial * workgroup_size + lane] = sum;
-    }
-    return;
-  }
-  lanes[lane] = sum;
-  workgroupBarrier();
-  for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      lanes[lane] += lanes[lane + half];
-    }
-    workgroupBarrier();
-  }
-  if (lane == 0u && !keeps) {
-    partials[partial] = lanes[0];
+  if (!keeps && !barriers) {
+    partials[partial * workgroup_size + lane] = total;
+  } else if (!keeps && lane == 0u) {
+    partials[partial] = total;
   }
 }

@@ -1,8 +1,12 @@
 // First of two kernels of dot products of several vectors with one: each workgroup sums one chunk of all of them in a fixed
 // order, so the results are the same to the bit in every run. Four products are taken at once while y is in registers.
 
-// Long chains of additions lose digits: a lane adds up this many terms before it adds their sum to others.
+// As in sum_chunks.wgsl.
 const terms_at_once = 16u;
+
+struct Sum {
+  values: vec4f,
+}
 
 fn add_sums(a: Sum, b: Sum) -> Sum {
   return Sum(a.values + b.values);

@@ -4,13 +4,14 @@
 import { allocate, bytesOf, type CreateBuffer } from "../engines/gpu/allocate.ts";
 import { grid, isSoftware, requireLimit } from "../engines/gpu/device.ts";
 import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
+import { joinConstants } from "../engines/gpu/kernel_shapes.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import type { Segment } from "../optimizer/arena.ts";
 import { countParams, customSnippets, type FittedCustom, titleOf } from "./custom.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { type GpuProgram, type GpuRows, totalBytes } from "./program.ts";
-import { customSources, totalSource } from "./sources.ts";
-import { createSizes, lanes, replicaConstants } from "./tensors_gpu.ts";
+import { customSources } from "./sources.ts";
+import { compileTotal, createSizes, lanes, replicaConstants } from "./tensors_gpu.ts";
 
 /** The fewest rows that an invocation of the gradient takes. */
 const leastRows = 4;
@@ -61,16 +62,18 @@ async function compileKernels(optimizer: GpuOptimizer, objective: FittedCustom, 
   const sources = customSources(titleOf(objective), customSnippets(objective, tensors, optimizer.segments));
   const count = countParams(tensors);
   const replicas = replicaConstants(optimizer);
-  const lane_count = isSoftware(device) ? 1 : 64;
   const scaled = { ...replicas, loss_scale_index: optimizer.controlIndex("lossScale") };
   const data = ["read", "read", "uniform", "read", "read", "read", "read", "write"] as const;
   const [loss, total, gradient, join] = await Promise.all([
     compileKernel(device, sources.loss, data, replicas),
-    compileKernel(device, totalSource, ["read", "read", "write", "read", "uniform"], { ...replicas, lane_count }),
+    compileTotal(optimizer),
     compileKernel(device, sources.gradient, data, scaled),
     // If even large batches are not shared, there is nothing to join.
     slicesOf(device, count, Number.POSITIVE_INFINITY) > 1
-      ? compileKernel(device, sources.join, ["read", "read", "read", "write", "uniform"], { ...scaled, lane_count })
+      ? compileKernel(device, sources.join, ["read", "read", "read", "write", "uniform"], {
+          ...scaled,
+          ...joinConstants(device),
+        })
       : undefined,
   ]);
   return { loss, total, gradient, join };

@@ -5,11 +5,18 @@ import gradientDriver from "../../shaders/objectives/landscape_gradient.wgsl?raw
 import total from "../../shaders/objectives/landscape_total.wgsl?raw";
 import { assemble, type Snippet, type Source, snakeCase } from "../base/assemble.ts";
 import { allocate, bytesOf } from "../engines/gpu/allocate.ts";
-import { grid, isSoftware } from "../engines/gpu/device.ts";
+import { grid } from "../engines/gpu/device.ts";
 import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
-import { streamShape } from "../engines/gpu/kernel_shapes.ts";
+import { joinConstants, streamShape } from "../engines/gpu/kernel_shapes.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
-import { philoxSnippet } from "../engines/stages/snippets.ts";
+import {
+  file,
+  joinSnippet,
+  philoxSnippet,
+  plainSumSnippet,
+  totalSnippet,
+  workgroupSnippet,
+} from "../engines/stages/snippets.ts";
 import { chunkLength, type Segment } from "../optimizer/arena.ts";
 import { pointsName } from "./landscape.ts";
 import type { Landscape } from "./landscapes/define.ts";
@@ -21,16 +28,18 @@ const bindingAlignment = 256;
 /** Fields of `Setting` before the landscape's own, all u32. */
 const settingFields = ["dimension", "length", "stride", "points_first", "gradients_first"] as const;
 
+const joining = [workgroupSnippet, plainSumSnippet, joinSnippet];
+
 /** The kernel of a landscape; those of one type differ only in their setting. */
 export function landscapeSource({ type, kernel }: Pick<Landscape, "type" | "kernel">): Source {
-  const snippet = (file: string, text: string): Snippet => ({ name: `shaders/objectives/${file}.wgsl`, text });
   const { setting, surface } = surfaceSnippets({ type, kernel });
   return assemble(`${type} gradient`, [
     setting,
-    snippet("landscape", points),
+    file("objectives/landscape", points),
     ...(kernel.random ? [philoxSnippet] : []),
     surface,
-    snippet("landscape_gradient", gradientDriver),
+    ...joining,
+    file("objectives/landscape_gradient", gradientDriver),
   ]);
 }
 
@@ -38,7 +47,7 @@ export function landscapeSource({ type, kernel }: Pick<Landscape, "type" | "kern
 export function surfaceSnippets({ type, kernel }: Pick<Landscape, "type" | "kernel">) {
   return {
     setting: { name: `the setting of ${type}`, text: settingText(Object.keys(kernel.constants)) },
-    surface: { name: `shaders/landscapes/${snakeCase(type)}.wgsl`, text: kernel.wgsl },
+    surface: file(`landscapes/${snakeCase(type)}`, kernel.wgsl),
   } satisfies Readonly<Record<string, Snippet>>;
 }
 
@@ -48,7 +57,9 @@ export function surfaceSetting({ dimension, kernel }: Pick<Landscape, "dimension
 }
 
 export const landscapeTotalSource = assemble("landscape total", [
-  { name: "shaders/objectives/landscape_total.wgsl", text: total },
+  ...joining,
+  totalSnippet,
+  file("objectives/landscape_total", total),
 ]);
 
 /** The struct that {@link settingBytes} fills. */
@@ -125,7 +136,7 @@ export async function bindLandscapeToGpu(
     });
   const [gradientKernel, totalKernel] = await Promise.all([
     slopes(true),
-    compileKernel(device, landscapeTotalSource, ["read", "write"], { lane_count: isSoftware(device) ? 1 : 64 }),
+    compileKernel(device, landscapeTotalSource, ["read", "write"], joinConstants(device)),
   ]);
   const setting = settingBytes(landscape.kernel, {
     dimension: landscape.dimension,

@@ -14,9 +14,10 @@ import replicas from "../../shaders/objectives/replicas.wgsl?raw";
 import total from "../../shaders/objectives/total.wgsl?raw";
 import { assemble, type Snippet, type Source } from "../base/assemble.ts";
 import { batchSnippet } from "../engines/products/sources.ts";
+import { file, joinSnippet, plainSumSnippet, totalSnippet, workgroupSnippet } from "../engines/stages/snippets.ts";
 import { type LossName, lossEntries } from "./loss.ts";
 
-const snippet = (file: string, text: string) => ({ name: `shaders/objectives/${file}.wgsl`, text });
+const snippet = (name: string, text: string) => file(`objectives/${name}`, text);
 export const replicasSnippet = snippet("replicas", replicas);
 export const outcomeSnippet = snippet("outcome", outcome);
 
@@ -28,10 +29,18 @@ export const gatherSource = assemble("gather", [batchSnippet, linearSnippet, sni
 export const lossSources = Object.fromEntries(
   Object.entries(lossEntries).map(([name, { wgsl }]) => [
     name,
-    assemble(name, [...lossSnippets, ...Object.entries(wgsl).map(([file, text]) => snippet(`losses/${file}`, text))]),
+    assemble(name, [...lossSnippets, ...Object.entries(wgsl).map(([part, text]) => snippet(`losses/${part}`, text))]),
   ]),
 ) as Readonly<Record<LossName, Source>>;
-export const totalSource = assemble("total", [batchSnippet, outcomeSnippet, replicasSnippet, snippet("total", total)]);
+export const totalSource = assemble("total", [
+  batchSnippet,
+  outcomeSnippet,
+  replicasSnippet,
+  workgroupSnippet,
+  joinSnippet,
+  totalSnippet,
+  snippet("total", total),
+]);
 export const penaltySource = assemble("penalty", [
   linearSnippet,
   outcomeSnippet,
@@ -57,8 +66,8 @@ export function customSources(title: string, { counts, places, fragment }: Custo
     replicasSnippet,
     snippet("custom", custom),
   ];
-  const driven = (name: string, file: string, text: string): Source =>
-    assemble(name, [...bound, snippet("custom_batch", customBatch), snippet(file, text), fragment]);
+  const driven = (name: string, driver: string, text: string): Source =>
+    assemble(name, [...bound, snippet("custom_batch", customBatch), snippet(driver, text), fragment]);
   return {
     loss: driven(title, "custom_loss", customLoss),
     gradient: driven(title, "custom_gradient", customGradient),
@@ -67,6 +76,9 @@ export function customSources(title: string, { counts, places, fragment }: Custo
       places,
       batchSnippet,
       replicasSnippet,
+      workgroupSnippet,
+      plainSumSnippet,
+      joinSnippet,
       snippet("custom_join", customJoin),
     ]),
   };

@@ -1,7 +1,7 @@
 // The host's part that all kernels of objectives share: sizes, replicas, tensors, sums of losses.
 import { bytesOf, type CreateBuffer } from "../engines/gpu/allocate.ts";
-import { isSoftware } from "../engines/gpu/device.ts";
-import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
+import { compileKernel, type Dispatch, type Kernel } from "../engines/gpu/kernel.ts";
+import { joinConstants } from "../engines/gpu/kernel_shapes.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import type { Operand } from "../engines/products/product.ts";
 import { totalSource } from "./sources.ts";
@@ -33,6 +33,14 @@ export function createSizes(create: CreateBuffer, whole: readonly number[], othe
   return create("sizes", bytes.length, bytes, "uniform");
 }
 
+/** The kernel that sums outcomes. */
+export function compileTotal(optimizer: GpuOptimizer): Promise<Kernel> {
+  return compileKernel(optimizer.device, totalSource, ["read", "read", "write", "read", "uniform"], {
+    ...replicaConstants(optimizer),
+    ...joinConstants(optimizer.device),
+  });
+}
+
 /** Sums the outcomes of a batch, for every replica. */
 export async function totalDispatch(
   optimizer: GpuOptimizer,
@@ -41,14 +49,11 @@ export async function totalDispatch(
   totals: GPUBuffer,
   sizes: GPUBuffer,
 ): Promise<Dispatch> {
-  const { device, replicas, control } = optimizer;
-  const kernel = await compileKernel(device, totalSource, ["read", "read", "write", "read", "uniform"], {
-    ...replicaConstants(optimizer),
-    lane_count: isSoftware(device) ? 1 : 64,
-  });
+  const { replicas, control } = optimizer;
+  const { pipeline, bind } = await compileTotal(optimizer);
   return {
-    pipeline: kernel.pipeline,
-    bindGroup: kernel.bind([batch, outcomes, totals, control, sizes]),
+    pipeline,
+    bindGroup: bind([batch, outcomes, totals, control, sizes]),
     workgroups: [1, 1, replicas],
   };
 }

@@ -76,6 +76,11 @@ export function streamShape(device: GPUDevice): StreamShape {
   return pinnedShape(device) ?? measuredShape(device) ?? defaultShape(device);
 }
 
+/** The constants of a kernel that joins a few sums: where barriers are emulated, one lane does it all. */
+export function joinConstants(device: GPUDevice) {
+  return isSoftware(device) ? { workgroup_size: 1, barriers: 0 } : { workgroup_size: 64, barriers: 1 };
+}
+
 /** The fastest measured shape; the default unless it is clearly slower. */
 export function measuredShape(device: GPUDevice): StreamShape | undefined {
   const speeds = Object.entries(shapeSpeeds(device)).filter(([name]) => runnable(device, name));

@@ -3,15 +3,15 @@
 // with the reads. cpu/vectors.ts is the reference.
 import combine from "../../../shaders/vectors/combine.wgsl?raw";
 import conclude from "../../../shaders/vectors/conclude.wgsl?raw";
+import dotResult from "../../../shaders/vectors/dot_result.wgsl?raw";
 import dots from "../../../shaders/vectors/dots.wgsl?raw";
 import extent from "../../../shaders/vectors/extent.wgsl?raw";
-import extentConclude from "../../../shaders/vectors/extent_conclude.wgsl?raw";
 import invertRoots from "../../../shaders/vectors/invert_roots.wgsl?raw";
 import load from "../../../shaders/vectors/load.wgsl?raw";
 import multiply from "../../../shaders/vectors/multiply.wgsl?raw";
 import norm from "../../../shaders/vectors/norm.wgsl?raw";
-import normConclude from "../../../shaders/vectors/norm_conclude.wgsl?raw";
 import store from "../../../shaders/vectors/store.wgsl?raw";
+import sumChunks from "../../../shaders/vectors/sum_chunks.wgsl?raw";
 import xApart from "../../../shaders/vectors/x_apart.wgsl?raw";
 import xWithin from "../../../shaders/vectors/x_within.wgsl?raw";
 import { assemble, type Snippet } from "../../base/assemble.ts";
@@ -22,7 +22,14 @@ import type { Location } from "../../optimizer/locations.ts";
 import { type Optimizer, type Role, readOptimizer } from "../../optimizer/optimizer.ts";
 import { insideOf } from "../../optimizer/shell.ts";
 import { bindingsSnippet, structsSnippet } from "../stages/generate.ts";
-import { file, joinSnippet, totalSnippet, workgroupSnippet } from "../stages/snippets.ts";
+import {
+  file,
+  fileSumSnippet,
+  joinSnippet,
+  plainSumSnippet,
+  totalSnippet,
+  workgroupSnippet,
+} from "../stages/snippets.ts";
 import type { Binding } from "../stages/stage.ts";
 import {
   type At,
@@ -104,43 +111,35 @@ const array = (name: string, use: Binding["use"], type = "vec4f"): Binding => ({
 // Uniform: barriers follow, and some compilers refuse barriers that depend on values from storage.
 const settings: Binding = { name: "sizes", use: "uniform", type: "Sizes" };
 const [x, y] = [array("x", "read"), array("y", "write")];
-const sumStruct = defineStruct("Sum", { values: "vec4f" });
-const totalStruct = defineStruct("Sum", { value: "f32" });
-const normStruct = defineStruct("Sum", { small: "f32", middle: "f32", large: "f32" });
-const extentStruct = defineStruct("Sum", { sum: "f32", largest: "f32" });
+
+/** The kernel that adds up the sums of chunks and stores their results. */
+const concluding = (...results: readonly Snippet[]) => ({
+  structs: [structs.conclude],
+  bindings: [array("partials", "read", "Sum"), array("scalars", "write", "f32"), settings],
+  snippets: [...results, joinSnippet, totalSnippet, file("vectors/conclude", conclude)],
+});
+
+/** The kernel before it, for a sum over the elements of one vector. */
+const measuring = (sum: Snippet) => ({
+  structs: [structs.dots],
+  bindings: [array("partials", "write", "Sum"), x, settings],
+  snippets: [sum, joinSnippet, fileSumSnippet, file("vectors/sum_chunks", sumChunks)],
+});
+
+const [normSnippet, extentSnippet] = [file("vectors/norm", norm), file("vectors/extent", extent)];
 
 /** The kernels, by name: their struct, bindings and files. */
 const kernels = {
   dots: {
-    structs: [structs.dots, sumStruct],
+    structs: [structs.dots],
     bindings: [array("partials", "write", "f32"), x, array("y", "read"), settings],
     snippets: [joinSnippet, file("vectors/dots", dots)],
   },
-  conclude: {
-    structs: [structs.conclude, totalStruct],
-    bindings: [array("partials", "read", "Sum"), array("scalars", "write", "f32"), settings],
-    snippets: [joinSnippet, totalSnippet, file("vectors/conclude", conclude)],
-  },
-  norm: {
-    structs: [structs.dots, normStruct],
-    bindings: [array("partials", "write", "Sum"), x, settings],
-    snippets: [joinSnippet, file("vectors/norm", norm)],
-  },
-  normConclude: {
-    structs: [structs.conclude, normStruct],
-    bindings: [array("partials", "read", "Sum"), array("scalars", "write", "f32"), settings],
-    snippets: [joinSnippet, totalSnippet, file("vectors/norm_conclude", normConclude)],
-  },
-  extent: {
-    structs: [structs.dots, extentStruct],
-    bindings: [array("partials", "write", "Sum"), x, settings],
-    snippets: [joinSnippet, file("vectors/extent", extent)],
-  },
-  extentConclude: {
-    structs: [structs.conclude, extentStruct],
-    bindings: [array("partials", "read", "Sum"), array("scalars", "write", "f32"), settings],
-    snippets: [joinSnippet, totalSnippet, file("vectors/extent_conclude", extentConclude)],
-  },
+  dotsConclude: concluding(plainSumSnippet, file("vectors/dot_result", dotResult)),
+  norm: measuring(normSnippet),
+  normConclude: concluding(normSnippet),
+  extent: measuring(extentSnippet),
+  extentConclude: concluding(extentSnippet),
   combineApart: {
     structs: [structs.combine],
     bindings: [y, array("factors", "read", "f32"), x, settings],
@@ -342,10 +341,7 @@ export class GpuVectors implements VectorSpace {
         const lanes = /conclude$/i.test(name) && !barriers ? 1 : workgroupSize;
         const source = vectorSources[name as KernelName];
         const uses = bindings.map(({ use }) => use);
-        const constants = {
-          workgroup_size: lanes,
-          ...(/\bbarriers\b/.test(source.code) ? { barriers: Number(barriers) } : {}),
-        };
+        const constants = { workgroup_size: lanes, barriers: Number(barriers) };
         return [name, await compileKernel(device, source, uses, constants)] as const;
       }),
     );
@@ -546,17 +542,7 @@ export class GpuVectors implements VectorSpace {
   dots(x: Span, y: At, into: number): void {
     const [xs, ys] = [this.#bufferOf(x), this.#bufferOf(alone(y))];
     checkScalars(this, into, x.count);
-    const { device } = this.#optimizer;
-    this.reserve(2);
-    const chunks = this.#chunks;
-    const sizes = this.#encode(structs.dots, { ...this.#places(x.first, y.index), count: x.count, chunks });
-    const workgroups = [...grid(device, chunks), this.replicas] as const;
-    const partials = this.#partials!;
-    this.#dispatch("dots", [partials, xs, ys, sizes], workgroups);
-    const results = this.#encode(structs.conclude, {
-      ...{ count: x.count, partials: this.#partialCount, into, replicas: this.replicas },
-    });
-    this.#dispatch("conclude", [partials, this.scalarBuffer, results], [x.count, 1, this.replicas]);
+    this.#sum("dots", [xs, ys], [x.first, y.index], x.count, into);
   }
 
   combine(y: At, keep: number, x: Span, coefficients: Coefficients, times = 1): void {
@@ -580,12 +566,12 @@ export class GpuVectors implements VectorSpace {
 
   norm(x: At, into: number): void {
     checkScalars(this, into, 1);
-    this.#summarise("norm", x, into);
+    this.#sum("norm", [this.#bufferOf(alone(x))], [x.index, 0], 1, into);
   }
 
   extent(x: At, into: number): void {
     checkScalars(this, into, 2);
-    this.#summarise("extent", x, into);
+    this.#sum("extent", [this.#bufferOf(alone(x))], [x.index, 0], 1, into);
   }
 
   multiply(y: At, x: At): void {
@@ -753,18 +739,21 @@ export class GpuVectors implements VectorSpace {
     return found;
   }
 
-  /** Sums of a vector alone: chunk by chunk, then of all chunks. */
-  #summarise(what: "norm" | "extent", x: At, into: number): void {
-    const buffer = this.#bufferOf(alone(x));
+  /** Sums over `count` vectors: chunk by chunk, then of all chunks. */
+  #sum(
+    what: "dots" | "norm" | "extent",
+    vectors: readonly GPUBuffer[],
+    [x, y]: readonly [x: number, y: number],
+    count: number,
+    into: number,
+  ): void {
     this.reserve(2);
-    const chunks = this.#chunks;
+    const { replicas } = this;
     const partials = this.#partials!;
-    const sizes = this.#encode(structs.dots, { ...this.#places(x.index, 0), count: 1, chunks });
-    this.#dispatch(what, [partials, buffer, sizes], [...grid(this.#optimizer.device, chunks), this.replicas]);
-    const results = this.#encode(structs.conclude, {
-      ...{ count: 1, partials: this.#partialCount, into, replicas: this.replicas },
-    });
-    this.#dispatch(`${what}Conclude`, [partials, this.scalarBuffer, results], [1, 1, this.replicas]);
+    const sizes = this.#encode(structs.dots, { ...this.#places(x, y), count, chunks: this.#chunks });
+    this.#dispatch(what, [partials, ...vectors, sizes], this.#everywhere);
+    const results = this.#encode(structs.conclude, { count, partials: this.#partialCount, into, replicas });
+    this.#dispatch(`${what}Conclude`, [partials, this.scalarBuffer, results], [count, 1, replicas]);
   }
 
   #dispatch(
