@@ -314,8 +314,8 @@ function timestampPhrase(timestamps: Result["timestamps"]): string {
   return timestamps.quantumMs <= 0.001 ? "not rounded" : `rounded to ${digits(timestamps.quantumMs)} ms`;
 }
 
-/** Lines in aligned columns, this many of them to the left, the rest to the right; the head's words are one below the other. */
-function aligned([head, ...lines]: readonly (readonly string[])[], left = 1): string[] {
+/** Lines in aligned columns, the first to the left, the rest to the right; the head's words are one below the other. */
+function aligned([head, ...lines]: readonly (readonly string[])[]): string[] {
   const words = head!.map((text) => text.split(" "));
   const height = Math.max(...words.map(({ length }) => length));
   const heads = Array.from({ length: height }, (_, i) => words.map((of) => of[i - height + of.length] ?? ""));
@@ -323,7 +323,7 @@ function aligned([head, ...lines]: readonly (readonly string[])[], left = 1): st
   const widths = head!.map((_, c) => Math.max(...all.map((line) => line[c]!.length)));
   return all.map((line) =>
     line
-      .map((cell, c) => (c < left ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)))
+      .map((cell, c) => (c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)))
       .join("  ")
       .trimEnd(),
   );

@@ -42,7 +42,7 @@ export const period = 65_521;
 const periods = 16;
 
 /** Up to this many elements, all are compared, and reductions have a reference. */
-export const mostCompared = 2 ** 20;
+const mostCompared = 2 ** 20;
 
 /** The number compared at each place of a larger tensor. */
 const sampleLength = 4096;

@@ -20,7 +20,8 @@ export interface NamedLosses {
 }
 
 /** An exponential mean with bias correction, so that the first values are not pulled towards zero. */
-export function smooth(values: readonly number[], keep = 0.9): number[] {
+export function smooth(values: readonly number[]): number[] {
+  const keep = 0.9;
   let mean = 0;
   return values.map((value, i) => {
     mean = keep * mean + (1 - keep) * value;

@@ -11,7 +11,7 @@ import { readSpectra, spectrumCase } from "./spectra.ts";
 const format = "fallline-curvature/1";
 
 /** The sections that a file may have, and how each reads its cases. */
-export const sections: Readonly<Record<string, (value: unknown) => readonly SectionCase[]>> = {
+const sections: Readonly<Record<string, (value: unknown) => readonly SectionCase[]>> = {
   spectra: (value) =>
     readSpectra(value).map((entry) => ({
       id: entry.id,

@@ -28,7 +28,7 @@ export interface LbfgsCase {
 }
 
 /** Allowed ratio to the recorded evaluations, and how close to a loss counts as reached, relative to the loss at the start. */
-export const lbfgsLimits = {
+const lbfgsLimits = {
   cpu: { evaluations: 1.25, resolution: 1e-9 },
   webgpu: { evaluations: 1.5, resolution: 1e-5 },
 } as const;

@@ -245,6 +245,6 @@ function flatten({
 }
 
 /** Whether a value is what {@link defineModifier} returns. */
-export function isModifier(value: unknown): value is Modifier {
+function isModifier(value: unknown): value is Modifier {
   return typeof value === "function" && "activate" in value && "key" in value;
 }

@@ -96,7 +96,7 @@ export function equationCriterion(problem: Problem, boundaryWeight: number): Cri
 }
 
 /** The kernel of an equation. The problem's text comes last, so an error about a duplicate name points at its author's line. */
-export function equationSource({ name, wgsl }: Pick<Problem, "name" | "wgsl">): Source {
+function equationSource({ name, wgsl }: Pick<Problem, "name" | "wgsl">): Source {
   const snippet = (file: string, text: string): Snippet => ({ name: `shaders/objectives/pinn/${file}.wgsl`, text });
   return assemble(`problem ${name}`, [
     ...[batchSnippet, linearSnippet, outcomeSnippet, replicasSnippet, snippet("jet", jet), snippet("loss", lossDriver)],

@@ -3,7 +3,7 @@
 
 import { OptionError } from "../base/errors.ts";
 import type { Name } from "../base/names.ts";
-import { isOptions, readBoolean, readMade, readNumber } from "../base/options.ts";
+import { readBoolean, readMade, readNumber } from "../base/options.ts";
 import type { CreateBuffer } from "../engines/gpu/allocate.ts";
 import type { Activation } from "../engines/products/activation.ts";
 import type { Dropout } from "../engines/products/dropout.ts";
@@ -219,18 +219,4 @@ export function readMadeModel(model: Model): Model {
     outputs: "number",
   } as const;
   return readMade("model", model, "a model, such as createModel() makes", members);
-}
-
-/**
- * The model of a config whose `type` is the kind itself, as the kind's function makes it; a model is returned as it is.
- *
- * @throws OptionError for plain JSON, which `createModel` reads, and for values out of range.
- */
-export function modelOf(config: { readonly type: ModelKind } | Model): Model {
-  if (isOptions(config) && "program" in config) return readMadeModel(config as unknown as Model);
-  const { type } = readMade("model", config as { readonly type: ModelKind }, "a model's config", {});
-  const kind = readMade("model.type", type, "a kind of model such as mlp, or be read by createModel()", {
-    read: "function",
-  });
-  return kind.read(config as never);
 }

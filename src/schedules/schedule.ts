@@ -98,7 +98,7 @@ export function holdsFunction(config: unknown): boolean {
 }
 
 /** The version of all schedules' configs; it changes when a meaning does. */
-export const scheduleVersion = 1;
+const scheduleVersion = 1;
 
 /**
  * Makes a schedule from a number, a schedule's config or a function of the step. `name` is its name in errors. A config may have a

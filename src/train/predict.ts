@@ -159,6 +159,6 @@ function readInputs({ features, inputSide }: Model, inputs: Dataset | Rows, scal
     return { ...inputs, scale: scale ?? inputs.scale };
   }
   const given = readRows("inputs", inputs);
-  const values = given.length === 0 ? new Float32Array() : rowsOf("inputs", "number", given, features);
+  const values = given.length === 0 ? new Float32Array() : rowsOf("inputs", given, features);
   return { count: values.length / features, features, inputs: values, scale: scale ?? 1 };
 }

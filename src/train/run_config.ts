@@ -37,7 +37,7 @@ import { type CompleteDataConfig, type DataConfig, describeData, readData } from
 import { type CompleteHandoverConfig, type HandoverConfig, readHandover } from "./handover_config.ts";
 import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } from "./watch.ts";
 
-export const runFormat = "fallline-run/1";
+const runFormat = "fallline-run/1";
 
 const metricTypes = ["loss", "testLoss", "testAccuracy", "testError"] as const;
 

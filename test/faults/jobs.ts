@@ -30,7 +30,7 @@ export const data = arrayDataset({
   labels: Array.from({ length: rows }, (_, row) => row % 3),
 });
 
-export const runConfig: RunConfig = {
+const runConfig: RunConfig = {
   model: { layers: [6, 9, 3] },
   optimizer: { rule: adamw, lr: 0.01, clip: { type: "globalNorm", maxNorm: 1 } },
   batch: 8,

@@ -124,7 +124,7 @@ export async function matrixCases(read: ReadFile, quick?: Share): Promise<readon
 }
 
 /** The recorded trajectories. */
-export function trajectoryCases(files: readonly ReplayFile[]): readonly Case[] {
+function trajectoryCases(files: readonly ReplayFile[]): readonly Case[] {
   return files.flatMap((file) =>
     file.cases.map(
       (replay): Case => ({
@@ -152,7 +152,7 @@ export function gradientCases(text: string): readonly Case[] {
 }
 
 /** Recorded training runs. */
-export function trainingCases(text: string, digitsText: string): readonly Case[] {
+function trainingCases(text: string, digitsText: string): readonly Case[] {
   const file = readTraining(text);
   const digits = digitsDataset(digitsText, "digits.json");
   return file.runs.map((run) => ({
@@ -168,7 +168,7 @@ const verdict = ({ ok, maxAbs, error }: { ok: boolean; maxAbs: number | null; er
 });
 
 /** Every law of every rule on the device; of a quick run a share of the rules, with every option away from its default. */
-export function lawCases(quick?: Share): readonly Case[] {
+function lawCases(quick?: Share): readonly Case[] {
   return rules.flatMap((rule, index) => {
     const sets = optionSets(rule);
     const chosen = quick
@@ -192,11 +192,7 @@ export function lawCases(quick?: Share): readonly Case[] {
 }
 
 /** Every rule from the recorded start over recorded gradients, again and again; its bits where it is short. */
-export function ruleCases(
-  files: readonly ReplayFile[],
-  group: "rules" | "drift",
-  after: readonly number[],
-): readonly Case[] {
+function ruleCases(files: readonly ReplayFile[], group: "rules" | "drift", after: readonly number[]): readonly Case[] {
   return rules.map((rule): Case => {
     const { file, replay } = recordedOf(files, rule);
     const steps = Math.max(...after);
@@ -357,7 +353,7 @@ const modelConfigs: readonly (readonly [ModelConfig, number])[] = [
 ];
 
 /** Models of every kind, activation and loss beside the CPU reference. */
-export const modelCases: readonly Case[] = modelConfigs.map(([config, batch]) => ({
+const modelCases: readonly Case[] = modelConfigs.map(([config, batch]) => ({
   group: "models",
   name: JSON.stringify(config),
   run: async ({ engine }) => judged(await gradientError(engine, config, batch), 3e-6),

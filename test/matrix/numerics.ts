@@ -49,7 +49,7 @@ function columnsOf(hosts: readonly HostRun[]) {
 }
 
 /** What a run says, as Markdown. */
-export function numericsMarkdown(result: MatrixResult): string {
+function numericsMarkdown(result: MatrixResult): string {
   const { hosts, reference } = result;
   const { rows, ended } = tableOf(result);
   const { head, lines } = tableLines(rows);

@@ -42,7 +42,7 @@ export function runProgram(args: readonly string[]): Promise<void> {
 }
 
 /** The same for any command. */
-export async function runCommand(program: Command, args: readonly string[]): Promise<void> {
+async function runCommand(program: Command, args: readonly string[]): Promise<void> {
   prepare(program);
   try {
     await program.parseAsync(spelt(args, program), { from: "user" });

@@ -301,7 +301,7 @@ export function wrotePhrase(paths: readonly string[]): string {
 }
 
 /** The name under which an old file is kept whose replacement could not be written. */
-export function previousName(name: string): string {
+function previousName(name: string): string {
   return name.replace(/(\.[^.]*)?$/, ".previous$1");
 }
 

@@ -414,7 +414,7 @@ export function testPhrase({ loss, accuracy, error }: KnownEvaluation): string {
 }
 
 /** A sharpness in one line. */
-export function curvaturePhrase({ step, sharpness, bound, product, fraction }: CurvaturePoint): string {
+function curvaturePhrase({ step, sharpness, bound, product, fraction }: CurvaturePoint): string {
   const from = fraction === null ? "" : `, ${(100 * fraction).toFixed(1)} % of the edge of stability`;
   return `step ${step}: sharpness ${short(sharpness)} ± ${short(bound)}, × lr = ${short(product)}${from}`;
 }

@@ -35,9 +35,9 @@ export class ChartBox {
   #drawnAt = 0;
 
   /** @param closed Removes the chart. */
-  constructor(title: string, closed: AbortSignal, height = 24) {
+  constructor(title: string, closed: AbortSignal) {
     this.element = h("div", { class: "chart", role: "img", "aria-label": title });
-    this.element.style.height = `${height}rem`;
+    this.element.style.height = "24rem";
     const sizes = new ResizeObserver(() => this.#chart?.resize());
     sizes.observe(this.element);
     closed.addEventListener("abort", () => {

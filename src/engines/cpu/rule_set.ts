@@ -40,7 +40,7 @@ export function updateRuleSet(plan: Plan, state: RuleSetState, rows: readonly Ro
     cells.finish();
   }
   const scalars = new Scalars(state, rows);
-  const context: TwinContext = { plan, state, modifiers, works, scalars, rows, params: step.params };
+  const context: TwinContext = { state, modifiers, works, scalars, rows, params: step.params };
   for (const stage of ruleStages(plan, ruleSet)) stage.twin?.(context);
   for (const work of works) update(context, work, step);
 }

@@ -197,7 +197,6 @@ export const vectorSources = Object.fromEntries(
 
 /** Tensors as they lie in a vector: in the arena's order, padding included, so that neighbours there stay neighbours. */
 export interface VectorLayout {
-  readonly segments: readonly Segment[];
   /** By the segment's place in the list, in elements. */
   readonly places: readonly number[];
   /** Elements of one vector, a multiple of 64. */
@@ -231,7 +230,7 @@ export function layoutVectors(segments: readonly Segment[]): VectorLayout {
     places[index] = before && follows(before, segment) ? end : padded(end);
     end = places[index] + segment.length;
   });
-  return { segments, places, stride: padded(end) };
+  return { places, stride: padded(end) };
 }
 
 /** Whether a tensor starts where another one ends, in external buffers. */

@@ -8,17 +8,16 @@ export type Quintic = readonly [a: number, b: number, c: number];
 export const jordan: readonly Quintic[] = Array.from({ length: 5 }, () => [3.4445, -4.775, 2.0315]);
 
 /**
- * Quintics that together bring singular values from `least` to 1 as close to 1 as this many quintics can: each is the best
+ * Quintics that together bring singular values from 1e-3 to 1 as close to 1 as this many quintics can: each is the best
  * approximation of 1 on the interval that the ones before it leave (Amsel, Persson, Musco and Gower 2025, The Polar Express,
  * algorithm 1). As there, the interval's start is never taken below 0.024 of its end, so that small values do not have to wait
  * until large ones have spread; and all quintics but the last divide their argument by 1.01, since five of them are so steep at
  * the very end of the interval that a rounding error grows 68,000-fold there, and 230-fold so.
  *
  * @param steps Number of quintics; a whole number >= 1.
- * @param least Above 0 and below 1; default 1e-3.
  */
-export function polarExpress(steps: number, least = 1e-3): readonly Quintic[] {
-  let [low, high] = [least, 1];
+export function polarExpress(steps: number): readonly Quintic[] {
+  let [low, high] = [1e-3, 1];
   return Array.from({ length: steps }, (_, step) => {
     const from = Math.max(low, 0.02407327424182761 * high);
     const best = bestQuintic(from, high);

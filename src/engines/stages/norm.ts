@@ -21,7 +21,7 @@ import {
 import { partialBytes, type Stage } from "./stage.ts";
 import { binStruct, sizesStruct } from "./structs.ts";
 
-export const normSumStruct = defineStruct("Sum", {
+const normSumStruct = defineStruct("Sum", {
   // Σ g², or Σ |g| for a norm of 1
   sum: "f32",
   // Σ (g · 2^-80)², or Σ |g · 2^-80|, of the lanes in which some |g| exceeds 2^50
@@ -31,7 +31,7 @@ export const normSumStruct = defineStruct("Sum", {
   peak: "u32",
 });
 
-export const normSumSnippets = [file("norm_sum", normSum), joinSnippet];
+const normSumSnippets = [file("norm_sum", normSum), joinSnippet];
 
 /** 1, 2, or 0 for the largest magnitude. */
 function normKind({ clipNorm }: Plan): number {

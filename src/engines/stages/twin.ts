@@ -2,7 +2,7 @@
 
 import type { Place, RuleSetLayout } from "../../optimizer/layout.ts";
 import type { LayerStats } from "../../optimizer/optimizer.ts";
-import type { Plan, RuleSet } from "../../optimizer/plan.ts";
+import type { RuleSet } from "../../optimizer/plan.ts";
 import type { RowSource } from "../../optimizer/table.ts";
 import type { Cells, Scalars } from "../cpu/cells.ts";
 import type { ModifierKernel } from "./stage.ts";
@@ -47,7 +47,6 @@ export interface Work {
 
 /** The input of a twin. */
 export interface TwinContext {
-  readonly plan: Plan;
   readonly state: RuleSetState;
   readonly modifiers: readonly ModifierKernel[];
   /** The work of the tensors that are not frozen. */

@@ -167,16 +167,16 @@ function flat(name: string, what: string, rows: Rows, count: number): Uint8Array
  *
  * @throws DataError that names the first row of another width.
  */
-export function rowsOf(name: string, what: string, rows: Rows, width: number): Float32Array {
+export function rowsOf(name: string, rows: Rows, width: number): Float32Array {
   const nested = isNested(rows);
   const short = nested ? Array.from(rows).findIndex((row) => row?.length !== width) : -1;
   if (short >= 0 && nested) {
-    throw new DataError(`${name}: row ${short} has ${rows[short]?.length ?? 0} ${what}s; it must have ${width}`);
+    throw new DataError(`${name}: row ${short} has ${rows[short]?.length ?? 0} numbers; it must have ${width}`);
   }
   if (rows.length === 0 || (!nested && rows.length % width !== 0)) {
-    throw new DataError(`${name} has ${rows.length} ${what}s, which do not divide into rows of ${width}`);
+    throw new DataError(`${name} has ${rows.length} numbers, which do not divide into rows of ${width}`);
   }
-  return Float32Array.from(flat(name, what, rows, nested ? rows.length : rows.length / width));
+  return Float32Array.from(flat(name, "number", rows, nested ? rows.length : rows.length / width));
 }
 
 /** As float32, in which numbers too large are infinite. */

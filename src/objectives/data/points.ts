@@ -62,11 +62,7 @@ export function pointsDataset(options: PointsOptions): TargetDataset {
   if (unused !== undefined)
     throw new OptionError(`${unused} is ${show(box[unused])} beside values; give one or the other`);
   const dimensions = readNumber("dimensions", box.dimensions ?? 1, { min: 1, integer: true });
-  return points(
-    name as string,
-    dimensions,
-    rowsOf(name as string, "number", readRows("values", values as Rows), dimensions),
-  );
+  return points(name as string, dimensions, rowsOf(name as string, readRows("values", values as Rows), dimensions));
 }
 
 const boxFields = ["dimensions", "grid", "count", "seed", "low", "high"];

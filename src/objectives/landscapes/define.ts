@@ -125,12 +125,6 @@ export interface LandscapeFunction<Options extends object> extends LandscapeDefi
   (options?: Options): LandscapeConfig & { readonly type: LandscapeDefinition };
 }
 
-/** @throws OptionError for anything but a landscape. */
-export function readLandscape<T extends Pick<Landscape, "dimension" | "start">>(landscape: T): T {
-  const members = { dimension: "number", start: "function" } as const;
-  return readMade("landscape", landscape, "a landscape, such as createLandscape() makes", members);
-}
-
 interface Written<O extends Options> extends Pick<LandscapeDefinition, "type" | "formula" | "least" | "source"> {
   readonly options: O;
   readonly wgsl: string;
@@ -260,15 +254,13 @@ export function everywhere(dimension: number, value: number): Float64Array {
  *
  * @throws OptionError for plain JSON, which `createLandscape` reads, and for values out of range.
  */
-export function landscapeOf(config: LandscapeConfig, name = "landscape"): Landscape {
-  const { type, ...options } = readMade(name, config, "a landscape's config", {});
+export function landscapeOf(config: LandscapeConfig): Landscape {
+  const { type, ...options } = readMade("landscape", config, "a landscape's config", {});
   if (typeof type === "string") {
     throw new OptionError(
-      `${name}.type is ${show(type)}; it must be a landscape's function, or a name that landscapes.create() reads`,
+      `landscape.type is ${show(type)}; it must be a landscape's function, or a name that landscapes.create() reads`,
     );
   }
-  return readMade(`${name}.type`, type, "a landscape", { read: "function" }).read(name, {
-    ...options,
-    type: type.type,
-  });
+  const definition = readMade("landscape.type", type, "a landscape", { read: "function" });
+  return definition.read("landscape", { ...options, type: type.type });
 }

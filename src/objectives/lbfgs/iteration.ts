@@ -170,9 +170,9 @@ export class Iteration {
    * @param again Whether loss and gradient come from the same function as in the step before; they are then not computed
    * again if the parameters are as that step left them.
    */
-  async step(source: Source, again: boolean, onIteration?: OnIteration): Promise<LbfgsReport> {
+  async step(source: Source, again: boolean): Promise<LbfgsReport> {
     try {
-      return await this.#steps(source, again, onIteration);
+      return await this.#steps(source, again);
     } finally {
       if (!this.#placed) {
         this.#space.store(this.#point(this.#now));
@@ -183,7 +183,7 @@ export class Iteration {
     }
   }
 
-  async #steps(source: Source, again: boolean, onIteration?: OnIteration): Promise<LbfgsReport> {
+  async #steps(source: Source, again: boolean): Promise<LbfgsReport> {
     const { lr, maxIterations, maxEvaluations, gradientTolerance, changeTolerance, lineSearch } = this.#settings;
     let [evaluations, iterations, stepLength] = [0, 0, 0];
     let known = again ? this.#known : null;
@@ -271,7 +271,6 @@ export class Iteration {
       known = this.#accept(known, trial, source);
       iterations++;
       stepLength = trial.at;
-      onIteration?.({ loss: known.loss, evaluations });
       if (known.largest <= gradientTolerance) return report("gradient");
       const still = Math.abs(known.loss - before) < changeTolerance || trial.at * trial.reach <= changeTolerance;
       if (still) return report("change");

@@ -107,7 +107,7 @@ const optionNames = [
 ];
 
 /** @throws OptionError for values out of range and unknown options. */
-export function readLbfgsOptions(name: string, options: LbfgsOptions): CompleteLbfgsOptions {
+function readLbfgsOptions(name: string, options: LbfgsOptions): CompleteLbfgsOptions {
   const given = readFields(name, options, optionNames) as LbfgsOptions;
   const whole = (option: "history" | "maxIterations" | "maxEvaluations", standard: number, max?: number) =>
     readNumber(`${name}.${option}`, given[option] ?? standard, { min: 1, integer: true, ...(max ? { max } : {}) });

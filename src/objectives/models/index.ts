@@ -15,7 +15,7 @@ export type ModelConfig = MlpConfig | RnnConfig | PinnConfig;
 export type CompleteModelConfig = CompleteMlpConfig | CompleteRnnConfig | CompletePinnConfig;
 
 /** All kinds; a config without a type is of the first. */
-export const modelKinds: readonly ModelKind[] = [mlp, rnn, pinn];
+const modelKinds: readonly ModelKind[] = [mlp, rnn, pinn];
 
 /** Other words for kinds of models. */
 const modelWords: Synonyms = {

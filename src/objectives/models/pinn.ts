@@ -178,7 +178,7 @@ const shared = [
   ...[...activationSnippets, snippet("products/derivatives", derivativesText)],
 ];
 /** The two kernels between products. */
-export const stackedSources = {
+const stackedSources = {
   forward: assemble("stacked activation", [...shared, snippet("objectives/pinn/forward", forward)]),
   backward: assemble("stacked activation, backward", [...shared, snippet("objectives/pinn/backward", backward)]),
 } as const;

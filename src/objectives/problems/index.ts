@@ -6,7 +6,7 @@ import { didYouMean } from "../../base/words.ts";
 import { poisson } from "./poisson.ts";
 import type { Problem, ProblemConfig, ProblemKind } from "./problem.ts";
 
-export const problemKinds: readonly ProblemKind[] = [poisson];
+const problemKinds: readonly ProblemKind[] = [poisson];
 
 /**
  * Reads a problem's config; a custom problem is returned as it is. `name` is its name in errors.

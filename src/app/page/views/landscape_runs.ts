@@ -252,7 +252,7 @@ export async function waysFrom(options: WayOptions): Promise<readonly Way[] | un
 }
 
 /** A run counts as arrived when this share of the distance at its start is left. */
-export const arrivedShare = 1e-3;
+const arrivedShare = 1e-3;
 
 export interface Outcome {
   /** Steps until the distance to its end stays below {@link arrivedShare} of that at the start; null if it does not. */
