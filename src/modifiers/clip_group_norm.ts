@@ -1,28 +1,10 @@
 // Clips the gradient of each group by the group's own norm.
 
-import { normStage } from "../engines/stages/norm.ts";
-import { normCosts, readNorm } from "./clip_norm.ts";
-import { defineModifier, type ModifierFunction, type ModifierNotes } from "./modifier.ts";
+import { defineNormClip, normCosts } from "./clip_norm.ts";
+import type { ModifierNotes } from "./modifier.ts";
 
 /** Scales each group's gradient so that its norm is at most `maxNorm`. */
-export const clipGroupNorm = /* @__PURE__ */ defineModifier<
-  ReturnType<typeof readNorm>,
-  ModifierFunction<{
-    /** The largest norm that passes unchanged; > 0. */
-    readonly maxNorm: number;
-    /** 2 (Euclidean, the default), 1 (sum of magnitudes) or "inf" (largest magnitude). */
-    readonly norm?: 1 | 2 | "inf" | undefined;
-  }>
->({
-  name: "clipGroupNorm",
-  key: "clip",
-  order: 21,
-  type: "groupNorm",
-  law: { maxNorm: 60 },
-  read: readNorm,
-  json: (settings) => ({ type: "groupNorm", ...settings }),
-  effects: ({ maxNorm, norm }) => ({ norm: { kind: norm, maxNorm, byGroup: true }, skips: true, step: normStage }),
-});
+export const clipGroupNorm = /* @__PURE__ */ defineNormClip("clipGroupNorm", "groupNorm", 21, true);
 
 /** Its entry in docs/rules.md. */
 export const clipGroupNormNotes: ModifierNotes = {

@@ -1,21 +1,15 @@
 // `fallline curvature`: curvature measurements compared with values recorded elsewhere.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { DataError } from "../../base/errors.ts";
 import { type CurvatureFile, readCurvature } from "../../lab/curvature.ts";
 import type { SectionResult } from "../../lab/recorded.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import { engineLine } from "../../train/engine.ts";
 import { readDataFile } from "./data.ts";
-import { type Backend, backendOption, openEngine } from "./engine.ts";
-import { conclude, readFiles } from "./recorded.ts";
-
-interface CurvatureOptions {
-  readonly backend: Backend;
-  readonly data?: string;
-  readonly json?: boolean;
-}
+import { openEngine } from "./engine.ts";
+import { conclude, type RecordedOptions, readFiles, recordedCommand } from "./recorded.ts";
 
 /** A file with the rows that its cases use. */
 interface Loaded extends CurvatureFile {
@@ -23,19 +17,14 @@ interface Loaded extends CurvatureFile {
 }
 
 export function curvatureCommand(): Command {
-  return new Command("curvature")
-    .description(
-      "repeat recorded curvature, line searches and derivatives (fallline-curvature/1) and compare the results",
-    )
-    .argument("<file...>", "files to check")
-    .addOption(backendOption("webgpu"))
-    .option("--data <file>", "data set that the cases use (default: digits.json next to each file)")
-    .option("--json", "print only the results, as JSON")
-    .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")
-    .action(curvature);
+  return recordedCommand(
+    "curvature",
+    "repeat recorded curvature, line searches and derivatives (fallline-curvature/1) and compare the results",
+    "data set that the cases use (default: digits.json next to each file)",
+  ).action(curvature);
 }
 
-async function curvature(paths: string[], { backend, data, json }: CurvatureOptions): Promise<void> {
+async function curvature(paths: string[], { backend, data, json }: RecordedOptions): Promise<void> {
   const files = await readFiles(paths, readCurvature, (file, path) => withRows(file, path, data));
   const engine = await openEngine(backend);
   if (!json) {

@@ -1,6 +1,6 @@
 // `fallline gradients`: the engine's losses, gradients and training runs compared with those recorded elsewhere.
 import { dirname, resolve } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { DataError } from "../../base/errors.ts";
 import {
   type CaseResult,
@@ -13,33 +13,22 @@ import {
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import { type Engine, engineLine } from "../../train/engine.ts";
 import { readDataFile } from "./data.ts";
-import { type Backend, backendOption, openEngine } from "./engine.ts";
+import { openEngine } from "./engine.ts";
 import { Bars } from "./progress.ts";
-import { conclude, readFiles } from "./recorded.ts";
-
-interface GradientsOptions {
-  readonly backend: Backend;
-  readonly data?: string;
-  readonly json?: boolean;
-}
+import { conclude, type RecordedOptions, readFiles, recordedCommand } from "./recorded.ts";
 
 /** A file with the data set that its runs train on. */
 type Loaded = GradientFile | (TrainingFile & { readonly rows: Dataset });
 
 export function gradientsCommand(): Command {
-  return new Command("gradients")
-    .description(
-      "repeat recorded gradients and training runs (fallline-gradients/1, fallline-training/1) and compare the results",
-    )
-    .argument("<file...>", "files to check")
-    .addOption(backendOption("webgpu"))
-    .option("--data <file>", "data set of the training runs (default: the one named in their file, next to it)")
-    .option("--json", "print only the results, as JSON")
-    .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")
-    .action(gradients);
+  return recordedCommand(
+    "gradients",
+    "repeat recorded gradients and training runs (fallline-gradients/1, fallline-training/1) and compare the results",
+    "data set of the training runs (default: the one named in their file, next to it)",
+  ).action(gradients);
 }
 
-async function gradients(paths: string[], { backend, data, json }: GradientsOptions): Promise<void> {
+async function gradients(paths: string[], { backend, data, json }: RecordedOptions): Promise<void> {
   const files = await readFiles(paths, readRecorded, (file, path) => withRows(file, path, data));
   const engine = await openEngine(backend);
   const say = (line: string) => json || console.log(line);

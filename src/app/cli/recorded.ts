@@ -1,7 +1,31 @@
 // Shared by the commands that compare an engine with recorded files: all files are read before anything runs, and all end alike.
+import { Command } from "commander";
 import { DataError, FalllineError } from "../../base/errors.ts";
 import type { Engine } from "../../train/engine.ts";
+import { type Backend, backendOption } from "./engine.ts";
 import { readText } from "./files.ts";
+
+export interface RecordedOptions {
+  readonly backend: Backend;
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+/**
+ * Such a command, without its action.
+ *
+ * @param data What the option `--data` says, where there is one.
+ */
+export function recordedCommand(name: string, description: string, data?: string): Command {
+  const command = new Command(name)
+    .description(description)
+    .argument("<file...>", "files to check")
+    .addOption(backendOption("webgpu"));
+  if (data !== undefined) command.option("--data <file>", data);
+  return command
+    .option("--json", "print only the results, as JSON")
+    .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.");
+}
 
 /**
  * Reads every file; one that cannot be read ends the command with status 2.

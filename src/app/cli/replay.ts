@@ -1,28 +1,18 @@
 // `fallline replay`: the engine compared with trajectories recorded elsewhere.
-import { Command } from "commander";
+import type { Command } from "commander";
 import { type ReplayResult, readReplay, replayCase } from "../../lab/replay.ts";
 import { engineLine } from "../../train/engine.ts";
-import { type Backend, backendOption, openEngine } from "./engine.ts";
-import { conclude, readFiles } from "./recorded.ts";
-
-interface ReplayOptions {
-  readonly backend: Backend;
-  readonly json?: boolean;
-}
+import { openEngine } from "./engine.ts";
+import { conclude, type RecordedOptions, readFiles, recordedCommand } from "./recorded.ts";
 
 export function replayCommand(): Command {
-  return new Command("replay")
-    .description(
-      "replay recorded gradients (fallline-replay/1 files) and compare the parameters with the recorded ones",
-    )
-    .argument("<file...>", "files to replay")
-    .addOption(backendOption("webgpu"))
-    .option("--json", "print only the results, as JSON")
-    .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")
-    .action(replay);
+  return recordedCommand(
+    "replay",
+    "replay recorded gradients (fallline-replay/1 files) and compare the parameters with the recorded ones",
+  ).action(replay);
 }
 
-async function replay(paths: string[], options: ReplayOptions): Promise<void> {
+async function replay(paths: string[], options: RecordedOptions): Promise<void> {
   const files = await readFiles(paths, readReplay, (file) => file);
   const engine = await openEngine(options.backend);
   const results: ReplayResult[] = [];
