@@ -184,6 +184,20 @@ function simulate(
   return { p, ema, swa, lookahead: slow };
 }
 
+/** The parameters of all tensors after the gradients given. */
+const simulated = (
+  tensors: readonly (Tensor & { readonly data: number[] })[],
+  gradients: readonly Values[],
+  rule: (shape: readonly number[]) => Rule64,
+  modifiers: Modifiers64 = {},
+): Values =>
+  Object.fromEntries(
+    tensors.map(({ name, shape, data }) => {
+      const its = gradients.map((g) => g[name]!);
+      return [name, simulate(data, its, rule(shape), modifiers).p];
+    }),
+  );
+
 function step(optimizer: Optimizer, gradients: Values): void {
   optimizer.write("gradients", gradients);
   optimizer.step();
@@ -431,17 +445,7 @@ describe.each(engines)("caution (%s)", (_, create) => {
     const optimizer = await create(tensors, { ...config, cautious: true } as OptimizerConfig);
     const gradients = Array.from({ length: 6 }, () => gradientsOf(tensors));
     for (const g of gradients) step(optimizer, g);
-    const expected = Object.fromEntries(
-      tensors.map(({ name, data }) => [
-        name,
-        simulate(
-          data,
-          gradients.map((g) => g[name]!),
-          rule(),
-          { cautious: true },
-        ).p,
-      ]),
-    );
+    const expected = simulated(tensors, gradients, rule, { cautious: true });
     expectClose(await optimizer.read(), expected, 1e-5);
     optimizer.destroy();
   });
@@ -466,17 +470,7 @@ describe.each(engines)("caution (%s)", (_, create) => {
     const optimizer = await create(tensors, { rule: muon, ...h, cautious: true });
     const gradients = Array.from({ length: 3 }, () => gradientsOf(tensors));
     for (const g of gradients) step(optimizer, g);
-    const expected = Object.fromEntries(
-      tensors.map(({ name, shape, data }) => [
-        name,
-        simulate(
-          data,
-          gradients.map((g) => g[name]!),
-          muon64(h, shape as [number, number]),
-          { cautious: true },
-        ).p,
-      ]),
-    );
+    const expected = simulated(tensors, gradients, (shape) => muon64(h, shape as [number, number]), { cautious: true });
     expectClose(await optimizer.read(), expected, 2e-5);
     optimizer.destroy();
   });
@@ -600,19 +594,8 @@ describe.each(engines)("accumulation (%s)", (_, create) => {
       expect((await optimizer.stats()).gradientNorm / all).toBeCloseTo(1, 5);
       means.push(mapValues(mean, (v) => v * Math.min(1, 4 / (all + 1e-6))));
     }
-    const expected = Object.fromEntries(
-      tensors.map(({ name, data }) => {
-        const rule = adamw64({ lr, beta1: 0.8, beta2: 0.95, eps: 1e-4, weightDecay: 0.3 });
-        return [
-          name,
-          simulate(
-            data,
-            means.map((g) => g[name]!),
-            rule,
-            {},
-          ).p,
-        ];
-      }),
+    const expected = simulated(tensors, means, () =>
+      adamw64({ lr, beta1: 0.8, beta2: 0.95, eps: 1e-4, weightDecay: 0.3 }),
     );
     expectClose(await optimizer.read(), expected, 1e-5);
     expect((await optimizer.stats()).step).toBe(3);
@@ -893,17 +876,7 @@ describe.each(engines)("schedules of any hyper (%s)", (_, create) => {
     const optimizer = await create(tensors, { rule: adamw, ...h });
     const gradients = Array.from({ length: 9 }, () => gradientsOf(tensors));
     for (const g of gradients) step(optimizer, g);
-    const expected = Object.fromEntries(
-      tensors.map(({ name, data }) => [
-        name,
-        simulate(
-          data,
-          gradients.map((g) => g[name]!),
-          adamw64(h),
-          {},
-        ).p,
-      ]),
-    );
+    const expected = simulated(tensors, gradients, () => adamw64(h));
     expectClose(await optimizer.read(), expected, 1e-5);
     optimizer.destroy();
   });
