@@ -4,6 +4,7 @@
 
 import { readParts } from "../src/engines/gpu/readback.ts";
 import { createCpuOptimizer, type OptimizerConfig, readConfig, rules } from "../src/index.ts";
+import { type Cost, costOf } from "../src/lab/step_cost.ts";
 import { Random } from "../src/training.ts";
 import { type Answer, checkedSteps } from "./suite.ts";
 
@@ -80,28 +81,27 @@ function withoutClip({ rule }: UpdateWork, more: object = {}): OptimizerConfig {
   return readConfig({ rule, ...(rule === "adamw" ? hypers : {}), ...more });
 }
 
-/** Slots as long as the parameters that the step reads and writes; a factored one is kept only as means. */
-export function slotsOf(work: UpdateWork): number {
+/** What a parameter costs in a step without clipping. */
+function stepCostOf(work: UpdateWork): Cost {
   const optimizer = createCpuOptimizer([{ name: "one", shape: [1, 1] }], withoutClip(work));
-  const { factored } = ruleOf(work);
-  const isShort = (slot: string) => slot === factored?.slot && work.tensors.every(({ shape }) => shape.length >= 2);
-  const count = optimizer.slots.filter((slot) => !isShort(slot)).length;
+  const matrices = work.tensors.every(({ shape }) => shape.length >= 2);
+  const cost = costOf(ruleOf(work), optimizer.slots, matrices);
   optimizer.destroy();
-  return count;
+  return cost;
 }
+
+/** Slots as long as the parameters that the step reads and writes; a factored one is kept only as means. */
+export const slotsOf = (work: UpdateWork) => stepCostOf(work).state / 4;
 
 /** Bytes of the stream reference: parameters, gradients and slots read, parameters and slots written. */
 export const streamBytesOf = (work: UpdateWork) => work.n * (12 + 8 * slotsOf(work));
 
 /**
- * Bytes that our step reads and writes: those of the stream; the gradient once more for its norm; all reads once more if the rule
- * sums. Undefined for rules with matrices, whose products are not bound by memory.
+ * Bytes that our step reads and writes, and the gradient once more for its norm. Undefined for rules with matrices, whose products
+ * are not bound by memory.
  */
 export function stepBytesOf(work: UpdateWork): number | undefined {
-  if (!isStream(work)) return undefined;
-  const { reduction } = ruleOf(work);
-  const summing = reduction ? 4 * (2 + slotsOf(work)) : 0;
-  return streamBytesOf(work) + work.n * ((work.clip ? 4 : 0) + summing);
+  return isStream(work) ? work.n * (stepCostOf(work).moved + (work.clip ? 4 : 0)) : undefined;
 }
 
 /** One period many times and once more, so that {@link periods} of them can be taken from any place. */

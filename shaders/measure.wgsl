@@ -1,5 +1,5 @@
 // First of two kernels of a reduction: one workgroup sums the terms of one chunk, in a fixed order. The user of the sums defines
-// the struct Terms, its sum and the `terms` of an element.
+// the struct Terms, its sum and the `terms` of four elements, from the e-th of a chunk on.
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,
@@ -24,13 +24,13 @@ fn main(
       for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
         let inside = inside(chunk, e);
         let x = load_whole_cell(chunk, e, h);
-        total = add_terms(total, terms(x, gradient_of(chunk, e, inside, scale, h), h, r), inside);
+        total = add_terms(total, terms(chunk, e, x, gradient_of(chunk, e, inside, scale, h), h, r), inside);
       }
     } else {
       for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
         let inside = inside(chunk, e);
         let x = load_cell(chunk, e, inside, h);
-        total = add_terms(total, terms(x, gradient_of(chunk, e, inside, scale, h), h, r), inside);
+        total = add_terms(total, terms(chunk, e, x, gradient_of(chunk, e, inside, scale, h), h, r), inside);
       }
     }
     sum = sum_of(total);

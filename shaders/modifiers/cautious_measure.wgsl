@@ -1,5 +1,5 @@
 // Counts, for caution, the elements whose update does not go against the gradient.
-fn terms(x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
+fn terms(chunk: Chunk, e: u32, x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
   let step = updated(x, g, h, r).step;
   return Terms(select(vec4f(), vec4f(1.0), signs_of(step) * signs_of(g) > vec4f()));
 }

@@ -10,18 +10,11 @@ fn decayed(x: Cell, gradient: vec4f, h: Row) -> vec4f {
   return gradient + select(h.weight_decay, 0.0, decoupled_weight_decay) * x.p;
 }
 
-fn advance(x: Cell, g: vec4f, h: Row, delta: f32) -> Cell {
+fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Measured {
   var y = x;
-  let dg = delta * g;
-  y.m = h.beta1 * x.m + h.one_minus_beta1 * dg;
-  y.v = h.beta2 * x.v + h.one_minus_beta2 * g * g;
-  y.s = h.sqrt_beta2 * x.s + h.one_minus_sqrt_beta2 * dg;
-  return y;
-}
-
-fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
   let g = decayed(x, gradient, h);
-  return Sums(g * (x.s / (sqrt(x.v) + h.eps)), abs(advance(x, g, h, rate(r.d, h)).s));
+  y.s = h.sqrt_beta2 * x.s + h.one_minus_sqrt_beta2 * (rate(r.d, h) * g);
+  return Measured(y, Sums(g * (x.s / (sqrt(x.v) + h.eps)), abs(y.s)));
 }
 
 fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
@@ -36,7 +29,10 @@ fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   let delta = rate(r.d_previous, h);
   let decay = select(0.0, delta * h.weight_decay, decoupled_weight_decay);
-  var y = advance(x, decayed(x, gradient, h), h, delta);
+  let g = decayed(x, gradient, h);
+  var y = x;
+  y.m = h.beta1 * x.m + h.one_minus_beta1 * (delta * g);
+  y.v = h.beta2 * x.v + h.one_minus_beta2 * g * g;
   y.step = decay * x.p + y.m / (sqrt(y.v) + h.eps);
   return y;
 }

@@ -1,18 +1,14 @@
 // LAMB; the formula and its sources are in src/rules/lamb.ts.
-fn moments(x: Cell, g: vec4f, h: Row) -> Cell {
+fn direction(x: Cell, h: Row) -> vec4f {
+  return h.unbias1 * x.m / (sqrt(h.unbias2 * x.v + h.eps_root) + h.eps) + h.weight_decay * x.p;
+}
+
+fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Measured {
   var y = x;
-  y.m = h.beta1 * x.m + h.one_minus_beta1 * g;
-  y.v = h.beta2 * x.v + h.one_minus_beta2 * g * g;
-  return y;
-}
-
-fn direction(y: Cell, h: Row) -> vec4f {
-  return h.unbias1 * y.m / (sqrt(h.unbias2 * y.v + h.eps_root) + h.eps) + h.weight_decay * y.p;
-}
-
-fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
-  let u = direction(moments(x, gradient, h), h);
-  return Sums(x.p * x.p, u * u);
+  y.m = h.beta1 * x.m + h.one_minus_beta1 * gradient;
+  y.v = h.beta2 * x.v + h.one_minus_beta2 * gradient * gradient;
+  let u = direction(y, h);
+  return Measured(y, Sums(x.p * x.p, u * u));
 }
 
 fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
@@ -23,7 +19,7 @@ fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
 }
 
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
-  var y = moments(x, gradient, h);
-  y.step = h.lr * r.ratio * direction(y, h);
+  var y = x;
+  y.step = h.lr * r.ratio * direction(x, h);
   return y;
 }

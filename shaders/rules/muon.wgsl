@@ -2,13 +2,14 @@
 override nesterov: bool = true;
 
 fn direction(x: Cell, gradient: vec4f, h: Row) -> vec4f {
-  let b = x.momentum + h.one_minus_momentum * (gradient - x.momentum);
-  return select(b, gradient + h.momentum * (b - gradient), nesterov);
+  return select(x.momentum, gradient + h.momentum * (x.momentum - gradient), nesterov);
 }
 
-fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
-  let u = direction(x, gradient, h);
-  return Sums(u * u);
+fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Measured {
+  var y = x;
+  y.momentum = x.momentum + h.one_minus_momentum * (gradient - x.momentum);
+  let u = direction(y, gradient, h);
+  return Measured(y, Sums(u * u));
 }
 
 fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
@@ -22,7 +23,6 @@ fn prepare(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> vec4f {
 
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   var y = x;
-  y.momentum = x.momentum + h.one_minus_momentum * (gradient - x.momentum);
   y.p = h.keep * x.p;
   y.step = h.lr * x.orthogonal;
   return y;

@@ -9,21 +9,13 @@ import type { ModifierCost } from "../modifiers/modifier.ts";
 import { rules } from "../rules/index.ts";
 import type { Rule } from "../rules/rule.ts";
 import { type Options, optionSets } from "./option_sets.ts";
+import { type Cost, costOf } from "./step_cost.ts";
 
 /** How the example imports: written so that this file does not import it. */
 const library = `from ${JSON.stringify("fallline")}`;
 
 /** Elementwise, with sums over each tensor, with sums over all tensors, with matrix products. */
 export type RuleClass = "E" | "T" | "R" | "M";
-
-/** The cost of one step; bytes are per parameter. */
-export interface Cost {
-  /** Bytes kept from step to step. */
-  readonly state: number;
-  /** Bytes read and written according to the kernels' text: compilers may leave out loads that are not used. */
-  readonly moved: number;
-  readonly dispatches: number;
-}
 
 /** How one option, alone, changes the slots that are kept. */
 export interface SlotChange {
@@ -93,30 +85,6 @@ function slotChanges(rule: Rule): SlotChange[] {
   });
 }
 
-/** A float32 per parameter for everything that a pass loads or stores; the means of a factored slot are negligible. */
-function costOf(
-  { reduction, factored, orthogonalises, fixed = [] }: Rule,
-  slots: readonly string[],
-  matrices: boolean,
-): Cost {
-  const means = matrices && factored && slots.includes(factored.slot);
-  const kept = slots.length - (means ? 1 : 0);
-  // p, g and the slots
-  const loaded = 2 + kept;
-  // Orthogonalised slots are only read.
-  const unwritten = (means ? 1 : 0) + (orthogonalises ? 1 : 0);
-  const update = loaded + 1 + slots.filter((slot) => !fixed.includes(slot)).length - unwritten;
-  const measure = reduction ? loaded : 0;
-  // g along the rows and along the columns.
-  const factor = means ? 2 : 0;
-  const prepare = orthogonalises ? loaded + 1 : 0;
-  return {
-    state: 4 * kept,
-    moved: 4 * (factor + measure + prepare + update),
-    dispatches: 1 + (means ? 1 : 0) + (reduction ? 2 : 0) + (orthogonalises ? 1 : 0),
-  };
-}
-
 /** The cost of modifiers beyond the rule's own, and of replicas. */
 export const modifierTable: readonly ModifierCost[] = [
   ...modifierNotes.flatMap(({ costs }) => costs),
@@ -183,7 +151,8 @@ ${markdownTable(["class", "what the update needs", "dispatches"], classes)}
 
 The table below assumes default options. State and bytes moved are per parameter, in float32. The update reads parameter, gradient
 and slots, and writes parameter and slots; \`measure\` reads all of them once more (a compiler may drop the load of a slot that
-\`measure\` does not use).
+\`measure\` does not use). For \`lamb\`, \`muon\`, \`prodigy\` and \`dadaptAdam\` it also writes the slots that do not depend on the sums, in place
+of the update, which for \`lamb\` and \`muon\` then reads no gradient.
 
 ${markdownTable(["rule", "class", "slots", "state", "moved", "dispatches", "source"], ruleTable().map(ruleCells))}
 

@@ -13,8 +13,8 @@ const reserved = ["p", "step", "decay", "ema", "swa", "lookahead", "params", "gr
  * name.
  *
  * @throws OptionError for a definition that lacks a field, slots and scalars with names that the optimizer uses itself, fixed
- * slots without a start, and columns that are not numbers under the defaults; the function, for arguments of any other kind than
- * it takes. WGSL is checked when it is compiled.
+ * slots without a start, slots with one that `measure` advances, and columns that are not numbers under the defaults; the
+ * function, for arguments of any other kind than it takes. WGSL is checked when it is compiled.
  */
 export const defineRule: typeof ruleOf = (definition) => {
   checkDefinition(definition as unknown as Rule);
@@ -53,6 +53,14 @@ function checkDefinition(definition: Rule): void {
   if (unstarted !== undefined) {
     throw new OptionError(
       `fixed of the rule ${name} has ${show(unstarted)}; it must name slots that have an entry in starts`,
+    );
+  }
+  const unfit = reduction?.advances?.find(
+    (slot) => !slots.includes(slot) || definition.starts?.[slot] !== undefined || slot === definition.factored?.slot,
+  );
+  if (unfit !== undefined) {
+    throw new OptionError(
+      `reduction.advances of the rule ${name} has ${show(unfit)}; it must name slots that start with 0 and are not factored`,
     );
   }
   const defaults = defaultsOf(hypers);

@@ -12,24 +12,11 @@
 // optax.contrib.dadapt_adamw is this with both flags. Where s is 0 everywhere, d stays; optax gets NaN.
 import wgsl from "../../shaders/rules/dadapt_adam.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
-import { type Cell, defineRule } from "./rule.ts";
+import { defineRule } from "./rule.ts";
 
 type Flags = Readonly<Record<string, boolean>>;
 
-type Columns = Readonly<
-  Record<
-    | "lr"
-    | "correctedLr"
-    | "beta1"
-    | "oneMinusBeta1"
-    | "beta2"
-    | "oneMinusBeta2"
-    | "sqrtBeta2"
-    | "oneMinusSqrtBeta2"
-    | "weightDecay",
-    number
-  >
->;
+type Columns = Readonly<Record<"lr" | "correctedLr" | "weightDecay", number>>;
 
 function rate(d: number, h: Columns, flags: Flags): number {
   return d * (flags.useBiasCorrection ? h.correctedLr : h.lr);
@@ -37,13 +24,6 @@ function rate(d: number, h: Columns, flags: Flags): number {
 
 function decayed(gradient: number, p: number, h: Columns, flags: Flags): number {
   return gradient + (flags.decoupledWeightDecay ? 0 : h.weightDecay) * p;
-}
-
-function advance(x: Cell<"m" | "v" | "s">, g: number, h: Columns, delta: number): void {
-  const dg = delta * g;
-  x.m = h.beta1 * x.m + h.oneMinusBeta1 * dg;
-  x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
-  x.s = h.sqrtBeta2 * x.s + h.oneMinusSqrtBeta2 * dg;
 }
 
 /** D-Adaptation with Adam, as in DAdaptAdam of facebookresearch/dadaptation: the rate is an estimate. */
@@ -95,10 +75,11 @@ export const dadaptAdam = defineRule({
     scope: "all",
     sums: ["inner", "magnitude"],
     scalars: { d: "d0", dPrevious: "d0", numerator: 0 },
+    advances: ["s"],
     measure(x, gradient, h, r, flags) {
       const g = decayed(gradient, x.p, h, flags);
       const inner = g * (x.s / (Math.sqrt(x.v) + h.eps));
-      advance(x, g, h, rate(r.d, h, flags));
+      x.s = h.sqrtBeta2 * x.s + h.oneMinusSqrtBeta2 * (rate(r.d, h, flags) * g);
       return { inner, magnitude: Math.abs(x.s) };
     },
     conclude(s, r, h, flags) {
@@ -112,7 +93,9 @@ export const dadaptAdam = defineRule({
   update(x, gradient, h, flags, r) {
     const delta = rate(r.dPrevious, h, flags);
     const decay = flags.decoupledWeightDecay ? delta * h.weightDecay : 0;
-    advance(x, decayed(gradient, x.p, h, flags), h, delta);
+    const g = decayed(gradient, x.p, h, flags);
+    x.m = h.beta1 * x.m + h.oneMinusBeta1 * (delta * g);
+    x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
     x.step = decay * x.p + x.m / (Math.sqrt(x.v) + h.eps);
   },
 });

@@ -10,17 +10,10 @@ import wgsl from "../../shaders/rules/lamb.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { type Cell, defineRule } from "./rule.ts";
 
-type Columns = Readonly<
-  Record<
-    "beta1" | "oneMinusBeta1" | "beta2" | "oneMinusBeta2" | "unbias1" | "unbias2" | "eps" | "epsRoot" | "weightDecay",
-    number
-  >
->;
+type Columns = Readonly<Record<"unbias1" | "unbias2" | "eps" | "epsRoot" | "weightDecay", number>>;
 
-/** Advances the moments of `x`; returns u. */
-function advance(x: Cell<"m" | "v">, g: number, h: Columns): number {
-  x.m = h.beta1 * x.m + h.oneMinusBeta1 * g;
-  x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
+/** u, from moments that have advanced. */
+function direction(x: Readonly<Cell<"m" | "v">>, h: Columns): number {
   return (h.unbias1 * x.m) / (Math.sqrt(h.unbias2 * x.v + h.epsRoot) + h.eps) + h.weightDecay * x.p;
 }
 
@@ -62,8 +55,11 @@ export const lamb = defineRule({
     scope: "tensor",
     sums: ["paramSquares", "stepSquares"],
     scalars: { ratio: 1 },
+    advances: ["m", "v"],
     measure(x, g, h) {
-      const u = advance(x, g, h);
+      x.m = h.beta1 * x.m + h.oneMinusBeta1 * g;
+      x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
+      const u = direction(x, h);
       return { paramSquares: x.p * x.p, stepSquares: u * u };
     },
     conclude(s, r) {
@@ -72,8 +68,7 @@ export const lamb = defineRule({
     },
   },
   wgsl,
-  update(x, g, h, _, r) {
-    const u = advance(x, g, h);
-    x.step = h.lr * r.ratio * u;
+  update(x, _g, h, _flags, r) {
+    x.step = h.lr * r.ratio * direction(x, h);
   },
 });

@@ -56,7 +56,11 @@ export const muon = defineRule({
     scope: "tensor",
     sums: ["square"],
     scalars: { inverse: 0 },
-    measure: (x, g, h, _, flags) => ({ square: direction(x.momentum, g, h, flags) ** 2 }),
+    advances: ["momentum"],
+    measure(x, g, h, _, flags) {
+      x.momentum += h.oneMinusMomentum * (g - x.momentum);
+      return { square: direction(x.momentum, g, h, flags) ** 2 };
+    },
     conclude(s, r, h) {
       const norm = Math.max(Math.sqrt(s.square), h.eps);
       r.inverse = norm === 0 ? 0 : 1 / norm;
@@ -72,8 +76,7 @@ export const muon = defineRule({
     },
   },
   wgsl,
-  update(x, g, h) {
-    x.momentum += h.oneMinusMomentum * (g - x.momentum);
+  update(x, _, h) {
     x.p *= h.keep;
     x.step = h.lr * x.orthogonal;
   },
@@ -86,12 +89,6 @@ const express = /* @__PURE__ */ polarExpress(jordan.length);
 
 type Flags = Readonly<Record<"nesterov", boolean>>;
 
-function direction(
-  momentum: number,
-  g: number,
-  h: Readonly<Record<"momentum" | "oneMinusMomentum", number>>,
-  flags: Flags,
-): number {
-  const b = momentum + h.oneMinusMomentum * (g - momentum);
-  return flags.nesterov ? g + h.momentum * (b - g) : b;
+function direction(momentum: number, g: number, h: Readonly<Record<"momentum", number>>, flags: Flags): number {
+  return flags.nesterov ? g + h.momentum * (momentum - g) : momentum;
 }

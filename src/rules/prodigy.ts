@@ -12,18 +12,7 @@
 // - p is mostly float32 rounding: engines then differ in d, and by 2e-3 in parameters after 200 steps.
 import wgsl from "../../shaders/rules/prodigy.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
-import { type Cell, defineRule } from "./rule.ts";
-
-type Columns = Readonly<
-  Record<"stepSize" | "beta1" | "oneMinusBeta1" | "beta2" | "oneMinusBeta2" | "beta3" | "d0", number>
->;
-
-function advance(x: Cell<"m" | "v" | "s">, g: number, h: Columns, d: number, safeguard: boolean | undefined): void {
-  const dg = d * g;
-  x.m = h.beta1 * x.m + h.oneMinusBeta1 * dg;
-  x.v = h.beta2 * x.v + h.oneMinusBeta2 * dg * dg;
-  x.s = h.beta3 * x.s + (d / h.d0) * (safeguard ? 1 : h.stepSize) * dg;
-}
+import { defineRule } from "./rule.ts";
 
 /** Prodigy, as in optax.contrib.prodigy: the rate is an estimate of the distance to the solution. */
 export const prodigy = defineRule({
@@ -74,10 +63,10 @@ export const prodigy = defineRule({
     scope: "all",
     sums: ["inner", "magnitude"],
     scalars: { d: "d0", dPrevious: "d0", numerator: 0 },
+    advances: ["s"],
     measure(x, g, h, r, flags) {
-      const inner = g * (x.params0 - x.p);
-      advance(x, g, h, r.d, flags.safeguardWarmup);
-      return { inner, magnitude: Math.abs(x.s) };
+      x.s = h.beta3 * x.s + (r.d / h.d0) * (flags.safeguardWarmup ? 1 : h.stepSize) * (r.d * g);
+      return { inner: g * (x.params0 - x.p), magnitude: Math.abs(x.s) };
     },
     conclude(s, r, h) {
       r.numerator = h.beta3 * r.numerator + (r.d / h.d0) * (r.d * h.stepSize) * s.inner;
@@ -86,8 +75,10 @@ export const prodigy = defineRule({
     },
   },
   wgsl,
-  update(x, g, h, flags, r) {
-    advance(x, g, h, r.dPrevious, flags.safeguardWarmup);
+  update(x, g, h, _, r) {
+    const dg = r.dPrevious * g;
+    x.m = h.beta1 * x.m + h.oneMinusBeta1 * dg;
+    x.v = h.beta2 * x.v + h.oneMinusBeta2 * dg * dg;
     const direction = h.weightDecay * x.p + x.m / (Math.sqrt(x.v) + r.d * h.eps);
     x.step = r.dPrevious * h.stepSize * direction;
   },

@@ -61,7 +61,15 @@ export interface Reduction<F extends string, S extends string, C extends string,
   readonly sums: readonly N[];
   /** Scalars kept from step to step, saved with the state, and read by all three functions: WGSL struct `Scalars`. */
   readonly scalars: Readonly<Record<A, Start<NoInfer<C>>>>;
-  /** `fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums`: the terms of one element. Changes to `x` are dropped. */
+  /**
+   * Slots that `measure` advances, of those that start with 0: they are stored with the sums, and the update finds them advanced.
+   * Without any, changes to `x` in `measure` are dropped.
+   */
+  readonly advances?: readonly NoInfer<S>[];
+  /**
+   * `fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums`: the terms of one element; where it advances slots, it
+   * returns `Measured(x, sums)` with the advanced cell.
+   */
   measure(
     x: Cell<S>,
     g: number,

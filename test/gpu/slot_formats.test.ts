@@ -1,6 +1,7 @@
 // That slot storage is a seam: a format that the library does not have, defined here, under a rule on both engines, against
 // an oracle that rounds where the format does.
 import { describe, expect, it } from "vitest";
+import { reductionStage } from "../../src/engines/stages/reduction.ts";
 import { wordState } from "../../src/engines/stages/state.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
@@ -148,5 +149,68 @@ describe("a slot in bfloat16 between slots in float32", () => {
     expect([...(await next.read("m")).b!]).toEqual([1, -2.5, 2.7, 0, 1e-3].map(rounded));
     optimizer.destroy();
     next.destroy();
+  });
+
+  it.each(["cpu", "gpu"])("is rounded before the update where measure advances it, on the %s", async (engine) => {
+    const advancing = defineRule({
+      name: "narrowMeasured",
+      source: "this test",
+      hypers: { lr: { default: 0.5, range: { min: 0 } } },
+      flags: {},
+      slots: ["v", "m"],
+      formats: { m: bfloat16 },
+      row: (h) => ({ lr: h.lr }),
+      reduction: {
+        stage: reductionStage,
+        scope: "tensor",
+        sums: ["square"],
+        scalars: { square: 0 },
+        advances: ["m"],
+        measure(x, g) {
+          x.m = 0.875 * x.m + 0.125 * g;
+          return { square: x.m * x.m };
+        },
+        conclude(s, r) {
+          r.square = s.square;
+        },
+      },
+      wgsl: `
+fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Measured {
+  var y = x;
+  y.m = 0.875 * x.m + 0.125 * gradient;
+  return Measured(y, Sums(y.m * y.m));
+}
+
+fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
+  return Scalars(s.square);
+}
+
+fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
+  var y = x;
+  y.v = x.v + 1.0;
+  y.step = h.lr * x.m;
+  return y;
+}`,
+      update(x, _, h) {
+        x.v += 1;
+        x.step = h.lr * x.m;
+      },
+    });
+    const optimizer =
+      engine === "cpu"
+        ? createCpuOptimizer(tensors, { rule: advancing } as never)
+        : await createOptimizer(device, tensors, { rule: advancing } as never);
+    for (let step = 0; step < 2; step++) {
+      const before = await optimizer.read("params");
+      optimizer.write("gradients", gradients(0, step));
+      optimizer.step();
+      const [after, m, v] = [await optimizer.read("params"), await optimizer.read("m"), await optimizer.read("v")];
+      for (const name of names) {
+        expect(m[name]!.some((value) => value !== 0)).toBe(true);
+        expect(after[name]).toEqual(before[name]!.map((p, e) => p - 0.5 * m[name]![e]!));
+        expect(new Set(v[name])).toEqual(new Set([step + 1]));
+      }
+    }
+    optimizer.destroy();
   });
 });

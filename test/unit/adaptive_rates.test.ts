@@ -101,7 +101,7 @@ const cases: readonly Known[] = [
 ];
 
 it.each(cases)("$name: the parameter and the rate of three updates", ({ rule, lr, scalar, ...known }) => {
-  const { scope: _, sums, scalars, measure, conclude } = rule.reduction!;
+  const { sums, scalars, advances = [], measure, conclude } = rule.reduction!;
   const defaults = Object.fromEntries(Object.entries(rule.hypers).map(([name, hyper]) => [name, hyper.default]));
   const flags = Object.fromEntries(Object.keys(rule.flags).map((name) => [name, !!known.flags?.includes(name)]));
   const x: Record<string, number> & { p: number; step: number; decay: number } = { p: 2, step: 0, decay: 0 };
@@ -116,7 +116,9 @@ it.each(cases)("$name: the parameter and the rate of three updates", ({ rule, lr
       for (const [name, start] of Object.entries(scalars)) r[name] = typeof start === "number" ? start : row[start]!;
     }
     const g = known.gradients[step]!;
-    const terms = measure({ ...x }, g, row, r, flags);
+    const measured = { ...x };
+    const terms = measure(measured, g, row, r, flags);
+    for (const slot of advances) x[slot] = measured[slot]!;
     conclude({ ...Object.fromEntries(sums.map((name) => [name, terms[name]!])), count: 1 }, r, row, flags);
     rule.update(x, g, row, flags, r);
     x.p -= x.step;

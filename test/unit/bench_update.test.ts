@@ -100,7 +100,8 @@ describe("bytes", () => {
     expect(bytes("adamw", false, [1000])).toEqual([28, 28]);
     expect(bytes("adamw", true, [1000])).toEqual([28, 32]);
     expect(bytes("sgd", false, [1000])).toEqual([12, 12]);
-    expect(bytes("lamb", false, [1000])).toEqual([28, 44]);
+    expect(bytes("lamb", false, [1000])).toEqual([28, 40]);
+    expect(bytes("dog", true, [1000])).toEqual([20, 32]);
     expect(bytes("adafactor", false, [25, 40])).toEqual([12, Number.NaN]);
     expect(slotsOf(updateWork("adafactor", false, [[1000]]))).toBe(1);
   });

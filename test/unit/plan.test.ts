@@ -132,6 +132,11 @@ describe("bad config", () => {
     expect(() => create({ rule: defineRule({ ...dog, starts: {} } as never) })).toThrow(
       /^fixed of the rule dog has "params0"; it must name slots that have an entry in starts$/,
     );
+    expect(() =>
+      create({ rule: defineRule({ ...dog, reduction: { ...dog.reduction, advances: dog.slots } } as never) }),
+    ).toThrow(
+      /^reduction\.advances of the rule dog has "params0"; it must name slots that start with 0 and are not factored$/,
+    );
   });
 
   describe.each(namedRules)("every hyper of %s", (_, { name, hypers }) => {

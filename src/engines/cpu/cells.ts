@@ -50,6 +50,8 @@ export class Cells {
   /** Puts back the slots that are stored in other formats. */
   readonly #encoded: (() => void)[] = [];
   readonly #starts: readonly (readonly [string, number | "p"])[];
+  /** The places of the slots that the rule's `measure` advances. */
+  readonly #advanced: readonly number[];
   readonly #factors: ((i: number) => number) | undefined;
   readonly #cell: CellValues;
   /** How many slots it has: those kept, then the rule's others, which its flags leave out or which are factored. */
@@ -72,9 +74,16 @@ export class Cells {
       const stored = state.subarray(offset, offset + wordsOf(format, length));
       if (!format.encode) return stored;
       const values = decoded(format, stored, length);
-      this.#encoded.push(() => stored.set(encoded(format, values)));
+      this.#encoded.push(() => {
+        stored.set(encoded(format, values));
+        // An element may be loaded again after that.
+        values.set(decoded(format, stored, length));
+      });
       return values;
     });
+    this.#advanced = (ruleSet.rule.reduction?.advances ?? [])
+      .map((slot) => this.#names.indexOf(slot))
+      .filter((at) => at >= 0);
     const slots = [...new Set([...this.#names, ...ruleSet.rule.slots, ...ruleSet.slots])];
     this.#cell = cellOf(slots);
     this.#slots = slots.length;
@@ -105,9 +114,16 @@ export class Cells {
   /** Stores the element that was loaded last. */
   store(i: number): void {
     this.#params[this.#offset + i] = this.#cell.p;
-    for (let s = 0; s < this.#values.length; s++) {
-      this.#values[s]![i] = this.#goesBySign ? normalOrZero(loaded[s]!) : loaded[s]!;
-    }
+    for (let s = 0; s < this.#values.length; s++) this.#put(s, i);
+  }
+
+  /** Of the element that was loaded last, stores the slots that the rule's `measure` advances. */
+  storeAdvanced(i: number): void {
+    for (const s of this.#advanced) this.#put(s, i);
+  }
+
+  #put(s: number, i: number): void {
+    this.#values[s]![i] = this.#goesBySign ? normalOrZero(loaded[s]!) : loaded[s]!;
   }
 
   /** After the last stored element. */

@@ -133,9 +133,10 @@ export function cellStructsSnippet({ ruleSet, layout }: KernelContext): Snippet 
   const sums = reduction
     ? `${uniformStruct("Sums", reduction.sums, "vec4f")}${uniformStruct("Totals", ["count", ...reduction.sums], "f32")}`
     : "";
+  const measured = reduction?.advances ? "struct Measured {\n  x: Cell,\n  sums: Sums,\n}\n" : "";
   return generated(
     `structs of rule "${rule.name}"`,
-    `${uniformStruct("Cell", ["p", "step", "decay", ...rule.slots, ...others], "vec4f")}${uniformStruct("Scalars", scalars, "f32")}${sums}`,
+    `${uniformStruct("Cell", ["p", "step", "decay", ...rule.slots, ...others], "vec4f")}${uniformStruct("Scalars", scalars, "f32")}${sums}${measured}`,
   );
 }
 
@@ -175,8 +176,10 @@ export function cellSnippet(context: KernelContext): Snippet {
       })
       .join("");
   const fixed = ruleSet.slots.filter((slot) => rule.fixed?.includes(slot));
-  // The products have already written the orthogonalised slot.
-  const changed = ruleSet.slots.filter((slot) => !fixed.includes(slot) && slot !== rule.orthogonalises?.slot);
+  const advanced = ruleSet.slots.filter((slot) => rule.reduction?.advances?.includes(slot));
+  // The products have already written the orthogonalised slot, and `measure` those that it advances.
+  const written = [...fixed, ...advanced, rule.orthogonalises?.slot];
+  const changed = ruleSet.slots.filter((slot) => !written.includes(slot));
   return generated(
     `cell of rule "${rule.name}"`,
     `fn load_cell(chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
@@ -200,6 +203,11 @@ ${store(changed)}}
 fn store_fixed(chunk: Chunk, e: u32, y: Cell) {
   let at = chunk.state + e / 4u;
 ${store(fixed)}}
+
+// Slots that the rule's \`measure\` advances.
+fn store_advanced(chunk: Chunk, e: u32, y: Cell) {
+  let at = chunk.state + e / 4u;
+${store(advanced)}}
 `,
   );
 }
@@ -384,14 +392,15 @@ fn sum_of(t: Terms) -> Sum {
   );
 }
 
-/** The terms that the rule measures. */
+/** The terms that the rule measures; stores the slots that it advances. */
 export function measuredSnippet({ ruleSet }: KernelContext): Snippet {
-  const { sums } = ruleSet.rule.reduction!;
+  const { sums, advances } = ruleSet.rule.reduction!;
+  const advanced = advances ? "  store_advanced(chunk, e, measured.x);\n  let sums = measured.sums;\n" : "";
   return generated(
     `terms of rule "${ruleSet.rule.name}"`,
-    `fn terms(x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
-  let sums = measure(x, g, h, r);
-  return Terms(${sums.map((name) => `sums.${snakeCase(name)}`).join(", ")});
+    `fn terms(chunk: Chunk, e: u32, x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
+  let ${advances ? "measured" : "sums"} = measure(x, g, h, r);
+${advanced}  return Terms(${sums.map((name) => `sums.${snakeCase(name)}`).join(", ")});
 }
 `,
   );

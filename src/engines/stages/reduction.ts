@@ -52,8 +52,10 @@ function reduce({ state, works, scalars, rows }: TwinContext): void {
         count += place.segment.length;
         for (let i = 0; i < place.segment.length; i++) {
           const terms = reduction.measure(cells.load(i), gradient(i), row, r, flags);
+          cells.storeAdvanced(i);
           for (let s = 0; s < totals.length; s++) totals[s]! += terms[names[s]!]!;
         }
+        cells.finish();
       }
       const sums: Record<string, number> = { count };
       for (const [s, name] of names.entries()) sums[name] = totals[s]!;

@@ -32,7 +32,7 @@ export interface Sums {
   /** The terms that are added up. */
   terms(ruleSet: RuleSet): readonly string[];
   scope(ruleSet: RuleSet): "tensor" | "all";
-  /** WGSL of the terms of four elements: `terms` and `scalars_to_measure`, placed after cells and rule. */
+  /** WGSL of the terms of four elements of a chunk: `terms` and `scalars_to_measure`, placed after cells and rule. */
   measure(context: KernelContext): readonly Snippet[];
   /** WGSL of `conclude_bin`. */
   conclude(context: KernelContext): readonly Snippet[];
