@@ -78,9 +78,20 @@ export function objectiveLaws(engine: Engine): void {
       await expect(along({ "layer1.weight": vector["layer1.weight"] })).rejects.toThrow(
         'vector["layer1.bias"] is missing; the tensor has 10',
       );
-      trainee.optimizer.halt(0);
       vector["layer1.bias"][0] = 1;
+      const [once, rows] = [structuredClone(vector), allRows(9)];
+      const later = trainee.objective.hessianVector(once, { rows });
+      once["layer1.bias"].fill(7);
+      rows.fill(0);
+      expect(await later, "of arrays filled anew").toEqual(await along(vector));
+      trainee.optimizer.halt(0);
       await expect(along(vector)).rejects.toThrow("replica 0 is halted");
+      trainee.optimizer.resume(0);
+      const beside = trainee.objective.evaluate(digitRows(0, 20));
+      await Promise.all([
+        expect(beside).rejects.toThrow("evaluate() ran while steps were made; it must be awaited before a step"),
+        trainee.objective.step(allRows(9)),
+      ]);
       trainee.destroy();
     });
   });

@@ -24,13 +24,15 @@ export async function hessianVector(
   options: HessianOptions,
 ): Promise<TensorValues> {
   const { rows, replica = 0 } = readFields("options", options, ["rows", "replica"]) as HessianOptions;
+  const norm = vectorNorm(segments, vector);
+  // Before anything is awaited, since the caller may fill these arrays anew.
+  const given = new Map(segments.map(({ name }) => [name, Float64Array.from(vector[name]!)]));
   const field = await objective.field({ rows, replica, scalars: 1 });
   try {
-    const norm = vectorNorm(segments, vector);
     const { space } = field;
     const [v, product] = (await space.create(2).then((block) => [at(block, 0), at(block, 1)])) as [At, At];
     const values = new Float64Array(space.length);
-    for (const { name, first } of space.tensors) values.set(vector[name]!, first);
+    for (const { name, first } of space.tensors) values.set(given.get(name)!, first);
     space.write(v, [values]);
     const hessian = await Hessian.open(field);
     await hessian.begin();

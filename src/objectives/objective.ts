@@ -112,7 +112,9 @@ export interface Objective {
   gradient(rows?: Uint32Array): Promise<readonly number[]>;
   /**
    * Loss and accuracy over a whole data set of any size, at the current parameters; `onProgress` is called with the number of
-   * rows done.
+   * rows done. Make no steps meanwhile.
+   *
+   * @throws OptionError if the optimizer made updates meanwhile, as its batches may then be of different parameters.
    */
   evaluate(data?: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation>;
   /**
@@ -192,6 +194,11 @@ export function checkEvaluation(program: Program, data: Dataset | undefined, onP
   } else if (data !== undefined) {
     throw new OptionError(`data is ${show(data)}; ${program.title} takes no data, so it must be left out`);
   }
+}
+
+/** @throws OptionError if steps were made during an evaluation, counted before and after it. */
+export function mustStand(before: number, after: number): void {
+  if (before !== after) throw new OptionError("evaluate() ran while steps were made; it must be awaited before a step");
 }
 
 /** Σ weight over rows, the divisor of the sum of weighted losses; 0 if no row counts. */

@@ -14,6 +14,7 @@ import {
   evaluationOf,
   firstAndEach,
   type HessianOptions,
+  mustStand,
   type Objective,
   type ObjectiveOptions,
   type ReplicaEvaluation,
@@ -76,6 +77,7 @@ class CpuObjective implements Objective {
 
   async evaluate(data?: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
     checkEvaluation(this.#program, data, onProgress);
+    const steps = this.#steps();
     const judge = this.#bound.evaluation(data);
     const every = data ? Uint32Array.from({ length: data.count }, (_, row) => row) : undefined;
     const weight = data ? weightOf(every!, data) : this.#bound.examples;
@@ -97,6 +99,7 @@ class CpuObjective implements Objective {
       onProgress?.(done);
       await breathe();
     }
+    mustStand(steps, this.#steps());
     results.forEach(({ loss, hits, halted }, replica) => {
       if (halted) return;
       const mean = loss / weight + this.#bound.penalty(this.#params(replica));
@@ -111,7 +114,7 @@ class CpuObjective implements Objective {
 
   async field(options: FieldOptions = {}): Promise<Field> {
     const plan = readFieldOptions(this.#optimizer, this.#binding.segments, options);
-    const rows = readRows(plan.rows, this.#program, this.#binding);
+    const rows = readRows(plan.rows, this.#program, this.#binding).slice();
     mustRun(this.#optimizer, plan);
     return new CpuField(this.#optimizer, this.#binding, this.#bound, rows, plan, this.#program.draws ?? false);
   }
@@ -148,6 +151,11 @@ class CpuObjective implements Objective {
       (name) => gradients.get(name)!,
     );
     return { loss, gradients };
+  }
+
+  /** Updates made so far, in all replicas. */
+  #steps(): number {
+    return this.#losses.reduce((sum, _, replica) => sum + this.#optimizer.progress({ replica }).step, 0);
   }
 
   #params(replica: number): Values {

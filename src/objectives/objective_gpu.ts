@@ -17,6 +17,7 @@ import {
   evaluationOf,
   firstAndEach,
   type HessianOptions,
+  mustStand,
   type Objective,
   type ObjectiveOptions,
   type ReplicaEvaluation,
@@ -129,6 +130,7 @@ class BoundObjective implements GpuObjective {
 
   async #evaluate(data?: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
     checkEvaluation(this.#program, data, onProgress);
+    const { updates } = this.#optimizer;
     const { rows: into, examples } = this.#bound;
     const weight = data
       ? weightOf(
@@ -154,6 +156,7 @@ class BoundObjective implements GpuObjective {
       } else {
         add(await this.#reports.run("evaluate", dispatches));
       }
+      mustStand(updates, this.#optimizer.updates);
       results.forEach(({ loss, hits, penalty, halted }, r) => {
         if (halted) return;
         this.#evaluations[r] = evaluationOf(this.#program, loss / weight + penalty, hits / weight);
@@ -171,7 +174,7 @@ class BoundObjective implements GpuObjective {
   field(options: FieldOptions = {}): Promise<Field> {
     return this.#reports.answer("field", () => {
       const plan = readFieldOptions(this.#optimizer, this.#binding.segments, options);
-      const rows = readRows(plan.rows, this.#program, this.#binding);
+      const rows = readRows(plan.rows, this.#program, this.#binding).slice();
       mustRun(this.#optimizer, plan);
       const { data } = this.#binding;
       const written = {

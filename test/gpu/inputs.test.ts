@@ -13,11 +13,15 @@ import { freshDevice } from "./setup.ts";
 describe("the WebGPU optimizer", () => {
   it("takes tensors by name, and says which group and replica as an object", async () => {
     const device = await freshDevice();
-    const optimizer = await createOptimizer(
+    const data = Float32Array.of(1, 2, 3);
+    const creating = createOptimizer(
       device,
-      { w: [2, 2], b: { shape: [3], data: [1, 2, 3] } },
+      { w: [2, 2], b: { shape: [3], data } },
       { rule: sgd, lr: 1, replicas: [{}, {}], groups: [{ params: "b" }] },
     );
+    // The caller may fill it anew at once.
+    data.fill(7);
+    const optimizer = await creating;
     expect(await optimizer.read()).toEqual({ w: new Float32Array(4), b: Float32Array.of(1, 2, 3) });
     optimizer.set({ lr: 2 }, { group: 0, replica: 1 });
     optimizer.write("gradients", { b: [1, 0, -1] });

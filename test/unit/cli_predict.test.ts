@@ -8,7 +8,7 @@ import { fallline } from "../run_cli.ts";
 const folder = mkdtempSync(join(tmpdir(), "fallline-predict-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const path = (name: string) => join(folder, name);
-const write = (name: string, text: string) => {
+const write = (name: string, text: string | Buffer) => {
   writeFileSync(path(name), text);
   return path(name);
 };
@@ -187,6 +187,20 @@ describe("fallline predict", () => {
       () => write("bad.csv", "x,y\n1,2\n1,?\n"),
       1,
       'bad.csv line 3, column "y" is "?"; it must be a number',
+    ],
+    [
+      "words that are not UTF-8",
+      () => path("kinds"),
+      () => write("latin1.csv", Buffer.from("x,y,kind\n1,2,j\xe4\n1,3,j\xf6\n", "latin1")),
+      1,
+      "latin1.csv is not text in UTF-8; it must be saved as UTF-8",
+    ],
+    [
+      "a file as a folder",
+      () => path("kinds"),
+      () => `${path("kinds.csv")}/`,
+      2,
+      "kinds.csv/ is not readable: ENOTDIR",
     ],
     ["a file that is not a table", () => path("kinds"), () => "LICENSE", 2, "it must be a .csv, .tsv or .json file"],
     ["a file that is not there", () => path("kinds"), () => path("nowhere.csv"), 2, "nowhere.csv is not readable"],

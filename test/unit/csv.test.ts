@@ -46,6 +46,8 @@ describe("parseCsv", () => {
     expect(parseCsv(text, { targets: ["c", "a"], inputs: "b", weight: "w" })).toMatchObject(wanted);
     expect(parseCsv(text, { targets: [3, 1], inputs: [2], weight: 4 })).toMatchObject(wanted);
     expect(parseCsv("a,b\n1,2\n", { targets: "b" })).not.toHaveProperty("labels");
+    expect(parseCsv("a,b,c\n1,2,0\n", { inputs: 0 })).toMatchObject({ features: 1, inputs: Uint8Array.of(1) });
+    expect(() => parseCsv("a,b,c\n1,2,0\n", { inputs: "" })).toThrow('has no column ""; its columns are a, b, c');
   });
 
   it("distinguishes a header from numbers, unless an option says which it is", () => {

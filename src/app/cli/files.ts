@@ -14,14 +14,29 @@ import {
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DataError, OptionError, show } from "../../base/errors.ts";
+import { decodeText } from "../../base/utf8.ts";
 
 /** @throws OptionError for a file that cannot be read. */
-export async function readText(path: string): Promise<string> {
-  const text = await readFile(path, "utf8").catch((error: Error) => {
+export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await readFile(path).catch((error: Error) => {
     throw new OptionError(`${path} is not readable: ${error.message}`, { cause: error });
   });
-  // Some editors start a file with a byte order mark.
-  return text.replace(/^\uFEFF/, "");
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** @throws OptionError for a file that cannot be read; DataError for one that is not text. */
+export async function readText(path: string): Promise<string> {
+  return decodeText(path, await readBytes(path));
+}
+
+/** Whether a path is a folder; false where there is nothing, or nothing that can be looked at: reading it says why. */
+export function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    if (!isFileError(error)) throw error;
+    return false;
+  }
 }
 
 /** @throws OptionError for a file that cannot be read; DataError for one that is not JSON. */

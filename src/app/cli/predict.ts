@@ -1,6 +1,5 @@
 // `fallline predict`: applies the model in a run's folder to the rows of a table, and prints the table with the predictions.
-import { existsSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Command } from "commander";
 import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
@@ -19,9 +18,9 @@ import { predict } from "../../train/predict.ts";
 import { type Score, scoreClasses, scoreValues, targetNames } from "../../train/score.ts";
 import { float32Digits, predictedTable } from "../predicted_table.ts";
 import { type RunDataset, readRunDataset } from "../run_dataset.ts";
-import { isFolder, loadFolder, readDataFile } from "./data.ts";
+import { loadFolder, readDataFile } from "./data.ts";
 import { type Backend, backendOption, engineOrReference } from "./engine.ts";
-import { readJson, readText, writeWhole } from "./files.ts";
+import { isFolder, readBytes, readJson, readText, writeWhole } from "./files.ts";
 import { digest } from "./run_id.ts";
 
 interface PredictOptions {
@@ -137,9 +136,7 @@ async function readRows(path: string, { columns, features }: RunDataset, delimit
 
 /** The images of an IDX file. */
 async function readImages(path: string): Promise<Float32Array> {
-  const bytes = await readFile(path).catch((error: Error) => {
-    throw new OptionError(`${path} is not readable: ${error.message}`, { cause: error });
-  });
+  const bytes = await readBytes(path);
   // IDX files have no extension; the first two bytes of each are zero.
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0) {
     throw new OptionError(
@@ -182,7 +179,7 @@ async function readTrained(folder: string): Promise<Trained> {
       `${files.run} does not say how its data were read (an earlier version wrote it); train it again`,
     );
   }
-  const bytes = new Uint8Array(readFileSync(files.model));
+  const bytes = await readBytes(files.model);
   if (isOptions(digests) && digests["model.safetensors"] !== digest(bytes)) {
     throw new DataError(`${files.model} does not belong to the run in ${files.run}; train it again`);
   }

@@ -15,8 +15,8 @@ import type { RunData } from "../../train/job.ts";
 import { mustBeSameRun } from "../../train/run_checkpoint.ts";
 import { type CompleteRunConfig, readRunConfig, trainableOf } from "../../train/run_config.ts";
 import type { Found } from "./checkpoints.ts";
-import { isFolder, loadData } from "./data.ts";
-import { readJson } from "./files.ts";
+import { loadData } from "./data.ts";
+import { isFolder, readJson } from "./files.ts";
 import { number } from "./number.ts";
 
 export interface RunFile {

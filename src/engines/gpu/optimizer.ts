@@ -2,6 +2,7 @@
 // After creation, a step allocates nothing and needs from the host only a stretch of table rows now and then.
 
 import { OptionError, show } from "../../base/errors.ts";
+import { inMemory } from "../../base/host_memory.ts";
 import { readChoice } from "../../base/options.ts";
 import { together } from "../../base/together.ts";
 import {
@@ -133,13 +134,21 @@ export async function createShaped(
   const external = segments.find((segment) => segment.external)?.external;
   external?.check(device, plan, segments);
   const layouts = plan.ruleSets.map((ruleSet) => layoutRuleSet(plan, ruleSet, segments));
+  requireDevice(device, plan, layouts, segments);
+  const { replicas } = plan;
+  const pages = pagesOf(segments);
+  // Before anything is awaited, since the caller may fill these arrays anew.
+  const initial = inMemory("the tensors' data", () =>
+    pages.map((page) =>
+      segments.some((segment, i) => segment.page === page && list[i]!.data)
+        ? bytesOf(packArena(segments, list, page, replicas))
+        : undefined,
+    ),
+  );
   // A loss is reported after a turn of the event loop.
   deviceLoss(device);
   await undefined;
   mustNotBeLost(device, "createOptimizer was called");
-  const { replicas } = plan;
-  requireDevice(device, plan, layouts, segments);
-  const pages = pagesOf(segments);
   const lengths = pages.map((page) => paddedLength(segments, page));
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const compiling = compileStages(device, plan, layouts, segments, shape ?? streamShape(device));
@@ -150,17 +159,13 @@ export async function createShaped(
   const control = encodeControl(plan, clocks, 0, 0);
   const stocking = allocate(device, purpose, (create): SharedBuffers & Pick<Made, "reports"> => {
     prepareLeaving(device);
-    const initial = (page: number) =>
-      segments.some((segment, i) => segment.page === page && list[i]!.data)
-        ? bytesOf(packArena(segments, list, page, replicas))
-        : undefined;
     const states = layouts.map((layout) => create("state", layout.stateLength * replicas * 4));
     // Else the first step would do it.
     const encoder = device.createCommandEncoder({ label: "fallline begin" });
     for (const buffer of states) encoder.clearBuffer(buffer);
     device.queue.submit([encoder.finish()]);
     return {
-      params: pages.map((page) => create("params", arenas[page]!, initial(page))),
+      params: pages.map((page) => create("params", arenas[page]!, initial[page])),
       gradients: arenas.map((bytes) => create("gradients", bytes)),
       accumulated: plan.accumulate > 1 ? lengths.map((length) => create("accumulated", length * replicas * 4)) : [],
       control: create("control", control.byteLength, control),

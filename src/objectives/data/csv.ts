@@ -590,9 +590,10 @@ function rolesOf(csv: CsvOptions, table: Table): Roles {
   const standard = () => table.named("label") ?? table.width - 1;
   const label = csv.targets === undefined ? (csv.label === undefined ? standard() : table.find(csv.label)) : undefined;
   const taken = new Set([...targets, label, weight]);
-  const inputs = csv.inputs
-    ? list(csv.inputs).map((column) => table.find(column))
-    : Array.from({ length: table.width }, (_, column) => column).filter((column) => !taken.has(column));
+  const inputs =
+    csv.inputs === undefined
+      ? Array.from({ length: table.width }, (_, column) => column).filter((column) => !taken.has(column))
+      : list(csv.inputs).map((column) => table.find(column));
   if (inputs.length === 0) throw new DataError(`${table.name} has no columns left as inputs (of ${table.width})`);
   const purposes = [
     ...targets.map((column) => ({ column, option: '"targets"' })),

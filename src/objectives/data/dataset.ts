@@ -286,7 +286,7 @@ function picked<T extends Uint8Array | Uint32Array | Float32Array>(values: T, wi
 
 /**
  * Sentences about classes that have rows to train on and none to test with, or the other way round, for which a test result does
- * not hold. Empty if there are none, and for numbers to predict.
+ * not hold, and about rows that are all of one class. Empty if there are none, and for numbers to predict.
  */
 export function classNotes(train: Dataset, test: Dataset): readonly string[] {
   readDataset("train", train);
@@ -298,6 +298,9 @@ export function classNotes(train: Dataset, test: Dataset): readonly string[] {
   const untested = [...trained].filter((label) => !tested.has(label)).sort((a, b) => a - b);
   const untrained = [...tested].filter((label) => !trained.has(label)).sort((a, b) => a - b);
   return [
+    ...(trained.size === 1 && untrained.length === 0
+      ? [`all rows have ${named([...trained])}, so there is nothing to tell apart`]
+      : []),
     ...(untested.length > 0
       ? [`the test set has no row of ${named(untested)}, so its results do not cover all classes`]
       : []),

@@ -23,7 +23,11 @@ export function standardizeRows<Train extends Dataset, Test extends Dataset | un
   const { columns: plain, features } = train;
   if (!plain) throw new DataError(`${train.name} is not a table, so it has no columns to standardise`);
   const statistics = (values: ArrayLike<number>, width: number, at: number) => {
-    let [mean, squares] = [0, 0];
+    const first = values[at]!;
+    let [mean, squares, constant] = [0, 0, true];
+    for (let row = 1; row < train.count; row++) constant &&= values[row * width + at] === first;
+    // Rounding would leave it a deviation, of about 1e-16 of the value.
+    if (constant) return { mean: first, deviation: 1 };
     for (let row = 0; row < train.count; row++) mean += values[row * width + at]! / train.count;
     for (let row = 0; row < train.count; row++) squares += (values[row * width + at]! - mean) ** 2 / train.count;
     return { mean, deviation: Math.sqrt(squares) || 1 };

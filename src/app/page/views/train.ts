@@ -3,6 +3,7 @@
 // the network just trained reads drawings and predicts other tables.
 import { DataError, FalllineError, OptionError } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
+import { decodeText } from "../../../base/utf8.ts";
 import { choice, type LabOption, number, whole } from "../../../lab/experiments/experiment.ts";
 import { divergedPhrase, programTitle, testedPhrase } from "../../../lab/phrases.ts";
 import type { LayerStats } from "../../../optimizer/optimizer.ts";
@@ -489,7 +490,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     if (/\.[ct]sv$|\.txt$/i.test(name)) {
       if (size > mostBytes)
         throw new DataError(`${name} has ${size} bytes; a table on this page may have at most ${mostBytes}`);
-      const next = { name, text: await given.text() };
+      const next = { name, text: decodeText(name, await given.arrayBuffer()) };
       // A file that cannot be read leaves the table as it was.
       readTable(next, "", "auto");
       file = next;
@@ -497,7 +498,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
       openTable(page.state);
       fitModel();
     } else if (/\.json$/i.test(name)) {
-      const config = parseRunConfig(await given.text());
+      const config = parseRunConfig(decodeText(name, await given.arrayBuffer()));
       page.set({ config: JSON.stringify(config) });
       page.say(`${name}: ${programTitle(config)}, ${ruleName(config)}, ${config.steps} steps`);
     } else if (/\.safetensors$/i.test(name)) {

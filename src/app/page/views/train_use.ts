@@ -1,5 +1,6 @@
 // Uses the network just trained: it reads a drawn digit, and predicts the rows of a table.
 import { DataError } from "../../../base/errors.ts";
+import { decodeText } from "../../../base/utf8.ts";
 import { readInputTable } from "../../../objectives/data/csv.ts";
 import type { Prediction } from "../../../objectives/predictions.ts";
 import type { TensorValues } from "../../../optimizer/optimizer.ts";
@@ -165,7 +166,8 @@ export class TrainedUse {
     const { model, params, dataset } = trained;
     const { columns, features, scale, classNames, classes } = dataset;
     const delimiter = columns?.delimiter ?? (/\.tsv$/i.test(file.name) ? "\t" : ",");
-    const table = readInputTable(await file.text(), columns, { name: file.name, features, delimiter });
+    const given = decodeText(file.name, await file.arrayBuffer());
+    const table = readInputTable(given, columns, { name: file.name, features, delimiter });
     const found = await predict(model, params, table.inputs, {
       engine,
       classes: classNames ?? classes,
