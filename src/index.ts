@@ -29,7 +29,7 @@ export type {
   Pattern,
   ReplicaOptions,
 } from "./optimizer/config.ts";
-export { evaluationRole } from "./optimizer/evaluation.ts";
+export { evaluationRole } from "./optimizer/evaluation_role.ts";
 export { layerwiseDecay, noDecay } from "./optimizer/groups.ts";
 export type {
   InGroup,
@@ -41,6 +41,7 @@ export type {
   Stats,
   TensorValues,
 } from "./optimizer/optimizer.ts";
+export { configOf } from "./optimizer/plan_config.ts";
 export { readConfig } from "./optimizer/read_config.ts";
 export { setRows } from "./optimizer/rows.ts";
 export { loadTorch, type TorchOptions } from "./optimizer/torch.ts";

@@ -7,6 +7,7 @@ import { allocate } from "./engines/gpu/allocate.ts";
 import { external } from "./engines/gpu/external.ts";
 import { createOptimizer, type GpuOptimizer } from "./engines/gpu/optimizer.ts";
 import type { OptimizerConfig } from "./optimizer/config.ts";
+import { configOf } from "./optimizer/plan_config.ts";
 
 /** The parts of TensorFlow.js in use: `import * as tf from "@tensorflow/tfjs"`, or its core. */
 export type TensorFlow = Pick<typeof TensorFlowCore, "Optimizer" | "backend" | "clone" | "getBackend" | "keep">;
@@ -167,7 +168,7 @@ function classOf(tf: TensorFlow) {
     }
 
     override getConfig() {
-      return JSON.parse(JSON.stringify(this.optimizer.config));
+      return JSON.parse(JSON.stringify(configOf(this.optimizer)));
     }
 
     override dispose(): void {

@@ -10,7 +10,8 @@ import type { Dataset } from "../objectives/data/dataset.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../optimizer/config.ts";
 import { type Optimizer, readOptimizer } from "../optimizer/optimizer.ts";
-import { readConfig, readRule } from "../optimizer/read_config.ts";
+import { readConfig } from "../optimizer/read_config.ts";
+import { insideOf } from "../optimizer/shell.ts";
 import { curvature } from "../schedules/curvature.ts";
 import { plateau } from "../schedules/plateau.ts";
 import { createSchedule, holds, type ScheduleDefinition } from "../schedules/schedule.ts";
@@ -474,12 +475,12 @@ function cannotBegin(loss: number): string {
 }
 
 /** Notes on how the optimizer's config uses a rate. */
-function* notesOn({ config }: Optimizer): Generator<string> {
-  const rule = readRule("rule", config.rule);
+function* notesOn(optimizer: Optimizer): Generator<string> {
+  const { rule, groups } = insideOf(optimizer).plan;
   if (rule.findsRate) {
     yield `${rule.name} finds its own rate and multiplies it by lr, which should stay at about ${usualRate(rule)} unless you have a reason`;
   }
-  if (config.groups?.some(({ lrScale = 1 }) => lrScale !== 1)) {
+  if (groups.some(({ lrScale }) => lrScale !== 1)) {
     yield "the rates are the optimizer's; groups multiply them by their lrScale";
   }
 }

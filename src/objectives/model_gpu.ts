@@ -9,6 +9,7 @@ import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import { type Operand, productDispatch, type Replicated } from "../engines/products/product.ts";
 import { tuneProducts } from "../engines/products/tuner.ts";
+import { configOf } from "../optimizer/plan_config.ts";
 import { type CachedData, loadData } from "./cached_data.ts";
 import type { JudgedBuffers } from "./criterion.ts";
 import type { Dataset } from "./data/dataset.ts";
@@ -84,7 +85,7 @@ function readAtOnce(optimizer: GpuOptimizer, model: Model, batch: number, microB
   const fit = rowsAtOnce(limits, memory, batch, replicas);
   if (fit === 0) {
     const needed = size(objectiveBytes(memory, 1, replicas));
-    const most = replicasThatFit(limits, model.program, batch, { ...optimizer.config, replicas: undefined });
+    const most = replicasThatFit(limits, model.program, batch, { ...configOf(optimizer), replicas: undefined });
     throw new DeviceError(
       `${purposeOf(optimizer, 1)} needs ${needed} in one buffer; the device binds at most ${size(bufferLimit(limits))}: ${
         most === 0 ? "not even one replica fits" : most === 1 ? "1 replica fits" : `${most} replicas fit`

@@ -8,8 +8,8 @@ import { deviceLoss } from "../engines/gpu/device.ts";
 import { type Dispatch, encodeDispatches } from "../engines/gpu/kernel.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import { ReadbackPool } from "../engines/gpu/readback.ts";
-import { accumulateOf } from "../modifiers/modifier.ts";
 import type { Stats } from "../optimizer/optimizer.ts";
+import { insideOf } from "../optimizer/shell.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { rowsInOrder } from "./objective.ts";
 import { createPipeline } from "./pipeline.ts";
@@ -35,7 +35,7 @@ export class Reports {
   /** @param bytes How many bytes of `totals` are reported, a multiple of 4. */
   constructor(optimizer: GpuOptimizer, totals: GPUBuffer, bytes: number) {
     this.#optimizer = optimizer;
-    this.#accumulate = accumulateOf(optimizer.config);
+    this.#accumulate = insideOf(optimizer).plan.accumulate;
     this.#totals = totals;
     this.#bytes = bytes;
     this.#pool = new ReadbackPool(optimizer.device, bytes + 2 * optimizer.controlBytes, "report");

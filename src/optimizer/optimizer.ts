@@ -4,7 +4,6 @@ import { DataError, OptionError } from "../base/errors.ts";
 import { type Members, readMade } from "../base/options.ts";
 import type { Observable, Scheduled } from "../schedules/schedule.ts";
 import type { Segment } from "./arena.ts";
-import type { OptimizerConfig } from "./config.ts";
 
 /**
  * Arrays that can be read and written by tensor name: the parameters, their gradients, a slot of a rule (`"m"` …), an average of
@@ -85,8 +84,6 @@ export interface Optimizer {
   readonly backend: "webgpu" | "cpu";
   /** The tensors, in the order they were given. */
   readonly segments: readonly Segment[];
-  /** The complete config, with every default filled in. */
-  readonly config: OptimizerConfig;
   /** The slots that this config keeps, including those of averages. */
   readonly slots: readonly string[];
   /** Copies of all parameters that train side by side. */
@@ -180,7 +177,7 @@ export function readOptimizer<T extends Optimizer>(optimizer: T, backend?: Optim
   const allowed = `an optimizer, such as ${backend ? makers[backend] : `${makers.webgpu} or ${makers.cpu}`} makes`;
   const arenas = backend ? { params: "object", gradients: "object" } : {};
   readMade("optimizer", optimizer, allowed, {
-    ...{ segments: "array", replicas: "number", config: "object", step: "function", read: "function" },
+    ...{ segments: "array", replicas: "number", step: "function", read: "function" },
     ...{ set: "function", write: "function" },
     ...(arenas as Members),
   });

@@ -4,7 +4,20 @@ import { flatModifiers, modifierConfig, withJson } from "../modifiers/modifier.t
 import type { Rule } from "../rules/rule.ts";
 import type { OptimizerConfig } from "./config.ts";
 import { fallbackIndex, type Hypers, type Schedules, sameConfig } from "./hypers.ts";
+import type { Optimizer } from "./optimizer.ts";
 import { type Plan, skipsOf } from "./plan.ts";
+import { insideOf } from "./shell.ts";
+
+/**
+ * The config that an optimizer has now: complete, with every default filled in, and with whatever was set, frozen or thawed since.
+ * Functions of the step stay functions.
+ *
+ * @throws OptionError for anything but an optimizer.
+ */
+export function configOf(optimizer: Optimizer): OptimizerConfig {
+  const { plan, hypers } = insideOf(optimizer);
+  return planConfig(plan, hypers);
+}
 
 /**
  * The config that rebuilds the plan. It is complete, except that inherited hypers are not written into groups and replicas, so

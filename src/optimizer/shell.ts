@@ -21,7 +21,6 @@ import {
   unwatchedMessage,
 } from "./optimizer.ts";
 import { type Plan, planSlots, readRole } from "./plan.ts";
-import { planConfig } from "./plan_config.ts";
 import type { ReplicaRecord, Store } from "./store.ts";
 
 /** The parts of an optimizer. */
@@ -91,9 +90,6 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
     segments,
     replicas: plan.replicas,
     slots: planSlots(plan),
-    get config() {
-      return planConfig(plan, hypers);
-    },
     step() {
       store.mustLive("step");
       store.step();

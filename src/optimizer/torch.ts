@@ -11,7 +11,8 @@ import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import type { Pattern } from "./config.ts";
 import { readPatterns } from "./groups.ts";
 import { type Optimizer, readOptimizer } from "./optimizer.ts";
-import { createPlan, modifierSlots, type Plan, type RuleSet } from "./plan.ts";
+import { modifierSlots, type Plan, type RuleSet } from "./plan.ts";
+import { insideOf } from "./shell.ts";
 import type { CarryValues } from "./table.ts";
 
 /** Options of {@link loadTorch}. */
@@ -54,7 +55,7 @@ export async function loadTorch(
   const transposed = readTransposed(transpose, segments);
   const { tensors } = decodeSafetensors(file);
   const template = decodeSafetensors(await saveCheckpoint(optimizer));
-  const plan = createPlan(optimizer.config, segments);
+  const { plan } = insideOf(optimizer);
   checkRules(plan, segments, template.tensors);
   checkKeys(plan, segments, tensors);
   const steps = given === undefined ? readSteps(plan, segments, tensors) : new Map<number, number>();

@@ -128,15 +128,14 @@ export async function createCurvatureTrack(
 
 /** Whether every step divides by the root of one second moment, which preconditions the Hessian. */
 function isPreconditioned(optimizer: Optimizer): boolean {
-  const { plan } = insideOf(optimizer);
-  const { rule, amsgrad } = optimizer.config;
-  return plan.groups.every((group) => group.rule.name === rule.name) && /^adamw?$/.test(rule.name) && amsgrad !== true;
+  const { rule, flags, groups } = insideOf(optimizer).plan;
+  return groups.every((group) => group.rule.name === rule.name) && /^adamw?$/.test(rule.name) && flags.amsgrad !== true;
 }
 
 /** The common edge of all groups at an update; null if there is none, or if they differ. */
 function edgeOf(optimizer: Optimizer, step: number): number | null {
   const { plan } = insideOf(optimizer);
-  const { rule } = optimizer.config;
+  const { rule } = plan;
   const known = rule.name === "sgd" || isPreconditioned(optimizer);
   if (!known || plan.maximize) return null;
   const hypers = ["lr", "momentum", "dampening", "beta1"].filter((name) => Object.hasOwn(rule.hypers, name));

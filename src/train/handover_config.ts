@@ -5,7 +5,7 @@ import { meant, type Name } from "../base/names.ts";
 import { readNumber } from "../base/options.ts";
 import { readFields } from "../base/words.ts";
 import type { Program } from "../objectives/program.ts";
-import { roleOf } from "../optimizer/evaluation.ts";
+import { roleOf } from "../optimizer/evaluation_role.ts";
 import type { Plan } from "../optimizer/plan.ts";
 
 /** When a run hands over from its rule to L-BFGS, and how L-BFGS runs. */

@@ -1,7 +1,7 @@
 // Gradients left over at the end of a run: although fewer than `accumulate`, they make an update.
 
-import { accumulateOf } from "../modifiers/modifier.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
+import { insideOf } from "../optimizer/shell.ts";
 
 /**
  * Makes an update from the mean of the gradients accumulated since the last one, in every replica that is not halted.
@@ -9,7 +9,7 @@ import type { Optimizer } from "../optimizer/optimizer.ts";
  * @param added How many there are, fewer than the optimizer's `accumulate`; for 0 it does nothing.
  */
 export async function updateRest(optimizer: Optimizer, added: number): Promise<void> {
-  const accumulate = accumulateOf(optimizer.config);
+  const { accumulate } = insideOf(optimizer).plan;
   if (added === 0) return;
   const replicas = Array.from({ length: optimizer.replicas }, (_, replica) => replica);
   const sums = await Promise.all(replicas.map((replica) => optimizer.read("accumulated", { replica })));

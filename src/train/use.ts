@@ -3,9 +3,9 @@
 
 import { allocate } from "../engines/gpu/allocate.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
-import { roleOf } from "../optimizer/evaluation.ts";
+import { roleOf } from "../optimizer/evaluation_role.ts";
 import type { Optimizer, Role } from "../optimizer/optimizer.ts";
-import { createPlan } from "../optimizer/plan.ts";
+import { insideOf } from "../optimizer/shell.ts";
 
 /** Swaps the parameters to use in, and the trained ones back. */
 export interface Use {
@@ -16,7 +16,7 @@ export interface Use {
 }
 
 export function createUse(optimizer: Optimizer): Use {
-  const plan = createPlan(optimizer.config, optimizer.segments);
+  const { plan } = insideOf(optimizer);
   const plain = roleOf(plan, Number.POSITIVE_INFINITY) === "params";
   const role = async (replica = 0) => (plain ? "params" : roleOf(plan, (await optimizer.stats({ replica })).step));
   return {

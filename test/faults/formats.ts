@@ -14,6 +14,7 @@ import { createModel } from "../../src/objectives/models/index.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
+import { configOf } from "../../src/optimizer/plan_config.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
 import { loadTorch } from "../../src/optimizer/torch.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
@@ -201,7 +202,7 @@ async function formats(): Promise<readonly Format[]> {
     torch(),
     ofJson("optimizer configs", configs, (config) => {
       const optimizer = createCpuOptimizer(tensors, readConfig(config));
-      createCpuOptimizer(tensors, optimizer.config);
+      createCpuOptimizer(tensors, configOf(optimizer));
       optimizer.write("gradients", gradients);
       optimizer.step();
     }),

@@ -10,6 +10,7 @@ import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
+import { configOf } from "../../src/optimizer/plan_config.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";
@@ -190,7 +191,7 @@ describe("tensors in buffers of the caller's", () => {
     expect(await resumed.read()).toEqual(await optimizer.read());
     expect(await elsewhere.between()).toEqual(before);
     // What is not finite changes nothing, where skipping is on.
-    if (createPlan(optimizer.config, optimizer.segments).skipNonFinite) {
+    if (createPlan(configOf(optimizer), optimizer.segments).skipNonFinite) {
       const kept = await optimizer.read();
       optimizer.write("gradients", { f: [0, 0, Number.NaN] });
       optimizer.step();

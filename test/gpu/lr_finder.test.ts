@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { rangeTest } from "../../src/lab/lr_finder.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { configOf } from "../../src/optimizer/plan_config.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { device } from "./setup.ts";
 
@@ -43,7 +44,7 @@ it("leaves nothing behind: parameters, slots, step, a rate that is a function, g
     return saveCheckpoint(optimizer);
   };
   await advance();
-  const before = { state: await saveCheckpoint(optimizer), at, config: optimizer.config };
+  const before = { state: await saveCheckpoint(optimizer), at, config: configOf(optimizer) };
   const untested = await advance();
   await loadCheckpoint(optimizer, before.state);
   at = before.at;
@@ -53,7 +54,7 @@ it("leaves nothing behind: parameters, slots, step, a rate that is a function, g
   expect(points).toHaveLength(20);
   expect(await saveCheckpoint(optimizer)).toEqual(before.state);
   expect(await optimizer.read("gradients")).toEqual(gradients);
-  expect(optimizer.config).toEqual(before.config);
+  expect(configOf(optimizer)).toEqual(before.config);
   expect(await advance()).toEqual(untested);
   optimizer.destroy();
 });

@@ -7,6 +7,7 @@ import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
+import { configOf } from "../../src/optimizer/plan_config.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";
@@ -120,7 +121,7 @@ describe.each(engines)("replicas (%s)", (_, create) => {
       );
       const gradients = Array.from({ length: 7 }, () => replicas.map(() => gradientsOf(given)));
       // One is skipped once, where skipping is on.
-      if (createPlan(together.config, together.segments).skipNonFinite) gradients[2]![1]!.b![35] = Number.NaN;
+      if (createPlan(configOf(together), together.segments).skipNonFinite) gradients[2]![1]!.b![35] = Number.NaN;
       const stepTogether = (step: number) => {
         gradients[step]!.forEach((g, replica) => {
           together.write("gradients", g, { replica });

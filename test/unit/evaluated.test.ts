@@ -1,6 +1,6 @@
 // Which parameters are evaluated and returned, on the CPU; and by an optimizer's config alone.
 import { expect, it } from "vitest";
-import { evaluationRole } from "../../src/optimizer/evaluation.ts";
+import { evaluationRole } from "../../src/optimizer/evaluation_role.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { evaluatedLaw, optimizers } from "../evaluated.ts";
 import { createCpuOptimizer } from "../optimizers.ts";

@@ -10,6 +10,7 @@ import type { Tensor } from "../../src/optimizer/arena.ts";
 import { type LoadOptions, loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { noDecay } from "../../src/optimizer/groups.ts";
+import { configOf } from "../../src/optimizer/plan_config.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
@@ -61,10 +62,10 @@ async function everything(optimizer: CpuOptimizer) {
 
 /** What is rebuilt from an optimizer's config makes the same steps as the optimizer itself, begun anew. */
 async function mustRebuild(optimizer: CpuOptimizer, raw: CpuOptimizer) {
-  const config = JSON.parse(JSON.stringify(optimizer.config)) as OptimizerConfig;
+  const config = JSON.parse(JSON.stringify(configOf(optimizer))) as OptimizerConfig;
   const given = optimizer.segments.map(({ name, shape }) => ({ name, shape }));
   const rebuilt = create(config, given);
-  expect(JSON.stringify(rebuilt.config)).toBe(JSON.stringify(optimizer.config));
+  expect(JSON.stringify(configOf(rebuilt))).toBe(JSON.stringify(configOf(optimizer)));
   rebuilt.write("params", await raw.read());
   run(rebuilt, 0, 3);
   run(raw, 0, 3);
@@ -78,7 +79,7 @@ describe("what is inherited", () => {
 
   it.each(namedRules)("stays inherited in the config of %s", async (_, rule) => {
     const config = { rule: rule.name, lr: 0.01, ...fallbackOf(rule), groups };
-    const complete = create(config).config;
+    const complete = configOf(create(config));
     expect(complete.groups).toEqual(groups);
     // So another rate in the complete config is every group's.
     const edited = create({ ...complete, lr: 0.02 });
@@ -99,7 +100,7 @@ describe("what is inherited", () => {
       fallback: { rule: adamw, lr },
       groups: [{ params: ["l1.*"], weightDecay: 0 }, { params: ["l2.weight"] }],
     };
-    const complete = create(config).config as unknown as typeof config;
+    const complete = configOf(create(config)) as unknown as typeof config;
     expect(complete.groups).toEqual(config.groups);
     const edited = create({ ...complete, fallback: { ...complete.fallback, lr: 0.2 } });
     // Behind the groups and the rest come those of their fallbacks: of l1.* and of the rest.
@@ -330,7 +331,7 @@ describe("thawing", () => {
         }
       }
       expect(await everything(resumed)).toEqual(await everything(whole));
-      expect(resumed.config).toEqual(whole.config);
+      expect(configOf(resumed)).toEqual(configOf(whole));
     },
   );
 
@@ -405,10 +406,10 @@ describe("loadCheckpoint", () => {
     run(first, 5, 7);
     const second = create({ ...stage1, clip: { type: "value", maxValue: 9 }, skipNonFinite: false });
     await loadCheckpoint(second, await saveCheckpoint(first));
-    expect(second.config.groups).toEqual(first.config.groups);
+    expect(configOf(second).groups).toEqual(configOf(first).groups);
     const third = create(stage1);
     await loadCheckpoint(third, await saveCheckpoint(first), { hypers: "config" });
-    expect(third.config).toEqual(create(stage1).config);
+    expect(configOf(third)).toEqual(configOf(create(stage1)));
   });
 
   it("knows the config that an optimizer gives for its own, in whatever order a replica added hypers", async () => {
@@ -419,10 +420,10 @@ describe("loadCheckpoint", () => {
     };
     const first = create(config);
     first.set({ lr: 0.5 });
-    const second = create(JSON.parse(JSON.stringify(create(config).config)));
+    const second = create(JSON.parse(JSON.stringify(configOf(create(config)))));
     await loadCheckpoint(second, await saveCheckpoint(first));
     expect(second.hyper("lr", 0)).toBe(0.5);
-    expect(JSON.stringify(second.config)).toBe(JSON.stringify(first.config));
+    expect(JSON.stringify(configOf(second))).toBe(JSON.stringify(configOf(first)));
   });
 
   it("takes over the counts by tensor where the groups are others", async () => {
@@ -474,7 +475,7 @@ describe("loadCheckpoint", () => {
     expect(second.hyper("lr", 0)).toBe(0.2);
     const third = create({ rule: sgd, lr: cosine({ base: 1, steps: 2 }) });
     await loadCheckpoint(third, bytes, { hypers: "saved" });
-    expect(third.config).toEqual(first.config);
+    expect(configOf(third)).toEqual(configOf(first));
   });
 
   it.each<[unknown, RegExp]>([

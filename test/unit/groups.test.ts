@@ -8,6 +8,7 @@ import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { isBiasOrNorm, layerwiseDecay, noDecay } from "../../src/optimizer/groups.ts";
+import { configOf } from "../../src/optimizer/plan_config.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";
@@ -67,7 +68,7 @@ describe("patterns", () => {
   });
 
   it("stay as they are in the config, expressions as JSON", () => {
-    const { groups } = create({ rule: sgd, groups: [{ params: [/Emb/i, "layers.?.*"] }] }).config;
+    const { groups } = configOf(create({ rule: sgd, groups: [{ params: [/Emb/i, "layers.?.*"] }] }));
     expect(groups![0]!.params).toEqual([{ regex: "Emb", flags: "i" }, "layers.?.*"]);
   });
 
@@ -254,9 +255,9 @@ const roundTrips: readonly [string, OptimizerConfig][] = [
 describe("config", () => {
   it.each(roundTrips)("of %s goes through JSON and rebuilds the same optimizer", async (_, config) => {
     const first = create(config);
-    const complete = JSON.parse(JSON.stringify(first.config));
+    const complete = JSON.parse(JSON.stringify(configOf(first)));
     const second = create(complete);
-    expect(JSON.parse(JSON.stringify(second.config))).toEqual(complete);
+    expect(JSON.parse(JSON.stringify(configOf(second)))).toEqual(complete);
     expect(second.replicas).toBe(first.replicas);
     expect(await trajectory(complete)).toEqual(await trajectory(config));
   });
@@ -267,10 +268,10 @@ describe("config", () => {
     // Groups: embed, the other matrices, the fallback's.
     optimizer.set({ lr: 0.25 }, { group: 2 });
     expect(optimizer.hyper("lr", 0, { group: 2 })).toBe(0.25);
-    const rebuilt = create(JSON.parse(JSON.stringify(optimizer.config)));
+    const rebuilt = create(JSON.parse(JSON.stringify(configOf(optimizer))));
     expect(rebuilt.hyper("lr", 0, { group: 2 })).toBe(0.25);
     optimizer.freeze();
-    const frozen = await trajectory(JSON.parse(JSON.stringify(optimizer.config)));
+    const frozen = await trajectory(JSON.parse(JSON.stringify(configOf(optimizer))));
     expect(frozen).toEqual([await create(config).read()]);
   });
 
@@ -283,11 +284,11 @@ describe("config", () => {
       for (const group of [0, 1]) {
         const first = create({ ...config, replicas: [{ lr: 0.3 }, { lr: 0.3 }] });
         first.set({ lr: 0.7 }, { group });
-        const rebuilt = create(JSON.parse(JSON.stringify(first.config)));
+        const rebuilt = create(JSON.parse(JSON.stringify(configOf(first))));
         expect(rates(rebuilt)).toEqual(rates(first));
         const second = create(config);
         await loadCheckpoint(second, await saveCheckpoint(first), { hypers: "saved" });
-        expect(second.config).toEqual(first.config);
+        expect(configOf(second)).toEqual(configOf(first));
         // Checkpoints from before these were saved.
         const { metadata, tensors: saved } = decodeSafetensors(await saveCheckpoint(first));
         const { shared: _, fallback: __, created: ___, made: ____, groups: described, ...others } = metadata;
@@ -309,14 +310,14 @@ describe("set", () => {
 
   it("of all groups names the one whose rule lacks the hyper, and changes nothing", () => {
     const optimizer = create(config);
-    const before = JSON.stringify(optimizer.config);
+    const before = JSON.stringify(configOf(optimizer));
     expect(() => optimizer.set({ lr: 0.5, beta1: 0.3 })).toThrow(
       /^set of group 1 \(sgd\) has an unknown option "beta1"; the options are lr, momentum, dampening, weightDecay$/,
     );
     expect(() => optimizer.set({ momentum: 0.3 }, { group: 0 })).toThrow(
       /^set of group 0 \(adam\) has an unknown option/,
     );
-    expect(JSON.stringify(optimizer.config)).toBe(before);
+    expect(JSON.stringify(configOf(optimizer))).toBe(before);
     expect(optimizer.hyper("lr", 0, { group: 0 })).toBe(0.001);
   });
 

@@ -12,6 +12,7 @@ import {
 } from "../../src/app/page/views/train_run.ts";
 import { predictedTable } from "../../src/app/predicted_table.ts";
 import { createCpuOptimizer } from "../../src/engines/cpu/optimizer.ts";
+import { configOf } from "../../src/optimizer/plan_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { sgd } from "../../src/rules/sgd.ts";
@@ -95,7 +96,7 @@ it("multiplies the rates of all groups, and that of a fallback, by a factor", ()
   ];
   const rates = (config: Parameters<typeof createCpuOptimizer>[1], groups: number) => {
     const optimizer = createCpuOptimizer(tensors, config);
-    for (const { lr, where } of scaledRates(optimizer.config, 0.5)) optimizer.set({ lr }, where);
+    for (const { lr, where } of scaledRates(configOf(optimizer), 0.5)) optimizer.set({ lr }, where);
     return Array.from({ length: groups }, (_, group) => optimizer.hyper("lr", 0, { group }));
   };
   expect(rates(sgd({ lr: 0.1 }), 1)).toEqual([0.05]);

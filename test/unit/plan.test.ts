@@ -6,7 +6,7 @@ import { OptionError } from "../../src/base/errors.ts";
 import { layoutSegments } from "../../src/optimizer/arena.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { Hypers } from "../../src/optimizer/hypers.ts";
-import { planConfig } from "../../src/optimizer/plan_config.ts";
+import { configOf, planConfig } from "../../src/optimizer/plan_config.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
 import { defineRule } from "../../src/rules/custom.ts";
@@ -34,7 +34,7 @@ describe("config", () => {
       clip: { type: "globalNorm", maxNorm: 2 },
       groups: [{ params: ["b"], weightDecay: 0 }],
     });
-    const complete = create(config).config;
+    const complete = configOf(create(config));
     expect(JSON.parse(JSON.stringify(complete))).toEqual({
       rule: "adamw",
       lr: { type: "cosine", base: 0.1, min: 0, steps: 9 },
@@ -55,7 +55,7 @@ describe("config", () => {
       lookahead: null,
       groups: [{ params: ["b"], weightDecay: 0 }],
     });
-    expect(create(JSON.parse(JSON.stringify(complete))).config).toEqual(complete);
+    expect(configOf(create(JSON.parse(JSON.stringify(complete))))).toEqual(complete);
   });
 
   it.each([
@@ -255,9 +255,9 @@ describe("set", () => {
     [{ momentum: 0.9 }, undefined, /^set is \{"momentum":0\.9\}, which needs the slot "momentum"; this optimizer was/],
   ])("refuses %j in group %j and changes nothing", (change, group, message) => {
     const optimizer = create(sgd({ lr: 1 }));
-    const before = optimizer.config;
+    const before = configOf(optimizer);
     expect(() => optimizer.set(change as never, { group })).toThrow(message);
-    expect(optimizer.config).toEqual(before);
+    expect(configOf(optimizer)).toEqual(before);
   });
 });
 

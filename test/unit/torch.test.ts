@@ -9,6 +9,7 @@ import type { Tensor } from "../../src/optimizer/arena.ts";
 import { saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
+import { configOf } from "../../src/optimizer/plan_config.ts";
 import { readConfig, readRule } from "../../src/optimizer/read_config.ts";
 import { loadTorch } from "../../src/optimizer/torch.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
@@ -29,7 +30,7 @@ const fileOf = (tensors: Readonly<Record<string, SafeTensor>>) =>
 
 /** What torch would have written of an optimizer with one rule. */
 async function torchFile(optimizer: Optimizer): Promise<Record<string, SafeTensor>> {
-  const { torch = {}, torchCarry = {}, torchSteps } = ruleOf(optimizer.config);
+  const { torch = {}, torchCarry = {}, torchSteps } = ruleOf(configOf(optimizer));
   const shapes = new Map(optimizer.segments.map(({ name, shape }) => [name, shape]));
   const tensors: Record<string, SafeTensor> = {};
   const roles: [string, string][] = optimizer.slots.map((slot) => [slot, `.${torch[slot]}`]);

@@ -2,6 +2,7 @@
 
 import { OptionError } from "../../base/errors.ts";
 import { type InReplica, type Optimizer, readOptimizer } from "../../optimizer/optimizer.ts";
+import { insideOf } from "../../optimizer/shell.ts";
 
 /**
  * The curvature beyond which an optimizer's steps grow, at a 0-based step: for sgd 2 / lr, with momentum μ and dampening d
@@ -12,11 +13,11 @@ import { type InReplica, type Optimizer, readOptimizer } from "../../optimizer/o
  * @throws OptionError for an optimizer of another rule.
  */
 export function edge(optimizer: Optimizer, step = 0, where: InReplica = {}): number {
-  const { rule, nesterov } = readOptimizer(optimizer).config;
+  const { rule, flags } = insideOf(readOptimizer(optimizer)).plan;
   const hyper = (name: string) => optimizer.hyper(name, step, where);
   if (rule.name === "sgd") {
     const [lr, momentum, dampening] = [hyper("lr"), hyper("momentum"), hyper("dampening")];
-    if (nesterov) return (2 * (1 + momentum)) / (lr * (1 + 2 * momentum));
+    if (flags.nesterov) return (2 * (1 + momentum)) / (lr * (1 + 2 * momentum));
     // Without momentum, dampening has no effect.
     return (2 * (1 + momentum)) / (lr * (momentum === 0 ? 1 : 1 - dampening));
   }

@@ -6,6 +6,7 @@ import { readMade } from "../../base/options.ts";
 import { type At, at, copy, type VectorSpace } from "../../engines/vectors.ts";
 import type { Pattern } from "../../optimizer/config.ts";
 import { type Optimizer, readOptimizer } from "../../optimizer/optimizer.ts";
+import { insideOf } from "../../optimizer/shell.ts";
 import type { Field } from "../field.ts";
 import { Hessian } from "../hessian.ts";
 import type { Objective } from "../objective.ts";
@@ -139,7 +140,7 @@ export class Operator {
 
 /** The factor of a second moment, and the term added to its root, where a step divides by it. */
 async function momentOf(optimizer: Optimizer): Promise<{ readonly scale: number; readonly epsilon: number }> {
-  const { rule } = optimizer.config;
+  const { rule } = insideOf(optimizer).plan;
   const name = rule.name;
   if (!optimizer.slots.includes("v") || !("beta2" in rule.hypers) || !("eps" in rule.hypers)) {
     throw new OptionError(
