@@ -13,7 +13,7 @@ import { createTrainee, type Engine } from "../train/engine.ts";
 import { readModel } from "./gradients.ts";
 import {
   attempt,
-  entryId,
+  entries,
   firstRows,
   list,
   number,
@@ -57,9 +57,7 @@ const lastShare = 1 / 3;
  * @throws DataError that names the field that is missing or wrong.
  */
 export function readEdges(value: unknown): readonly EdgeCase[] {
-  return list("edges", value).map((entry, i) => {
-    const fields = record(`edges[${i}]`, entry);
-    const { id, where } = entryId("edges", i, fields.id);
+  return entries("edges", value, (fields, where) => {
     const losses = numbers(`${where}.losses`, fields.losses);
     const sharpness = list(`${where}.sharpness`, fields.sharpness ?? []).map((pair, j) => {
       const name = `${where}.sharpness[${j}]`;
@@ -69,7 +67,6 @@ export function readEdges(value: unknown): readonly EdgeCase[] {
     const late = sharpness.find(([step]) => step >= losses.length);
     if (late) throw new DataError(`${where}.sharpness has step ${late[0]}; there are ${losses.length} losses`);
     return {
-      id,
       model: readModel(`${where}.model`, fields.model),
       rows: whole(`${where}.rows`, fields.rows, 1),
       shift: fields.shift === undefined ? 0 : number(`${where}.shift`, fields.shift),
@@ -106,7 +103,7 @@ export async function edgeCase(recorded: EdgeCase, engine: Engine, data: Dataset
   const late = sharpness.filter(([step]) => step >= (1 - lastShare) * (losses.length - 1));
   const error = await attempt(async () => {
     const model = createModel(recorded.model);
-    const tensors = recordedTensors(model, recorded.params);
+    const tensors = recordedTensors(model.program.tensors(), recorded.params);
     const rows = firstRows(data, recorded.rows);
     const inputs = Float32Array.from(data.inputs, (value) => value * data.scale - recorded.shift);
     const shifted: Dataset = { ...data, inputs, scale: 1 };

@@ -7,14 +7,13 @@ import { type Dataset, readDataset, sliceRows } from "../objectives/data/dataset
 import type { Model } from "../objectives/model.ts";
 import { createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
-import type { Tensor } from "../optimizer/arena.ts";
 import { readConfig } from "../optimizer/read_config.ts";
 import { sgd } from "../rules/sgd.ts";
 import { readEngine } from "../train/arguments.ts";
 import { createTrainee, type Engine } from "../train/engine.ts";
 import {
   attempt,
-  entryId,
+  entries,
   list,
   number,
   numbers,
@@ -22,6 +21,7 @@ import {
   readTolerance,
   record,
   recordedFile,
+  recordedTensors,
   type Tolerance,
   type Values,
   values,
@@ -170,13 +170,9 @@ export function readRecorded(text: string): GradientFile | TrainingFile {
 }
 
 function readGradientFile(file: Recorded): GradientFile {
-  const uniqueId = entryIds("cases");
-  const cases = list("cases", file.cases).map((entry, i): GradientCase => {
-    const fields = record(`cases[${i}]`, entry);
-    const { id, where } = uniqueId(fields.id, i);
+  const cases = entries("cases", file.cases, (fields, where) => {
     const config = readModel(`${where}.model`, fields.model);
-    const found: GradientCase = {
-      id,
+    const found = {
       model: config,
       batch: whole(`${where}.batch`, fields.batch, 1),
       x: numbers(`${where}.x`, fields.x),
@@ -191,6 +187,7 @@ function readGradientFile(file: Recorded): GradientFile {
     if (model) checkCase(where, model, found);
     return found;
   });
+  mustDiffer("cases", cases);
   if (cases.length === 0) throw new DataError("cases is []; there must be at least one");
   return { format: gradientFormat, cases };
 }
@@ -199,10 +196,7 @@ function readTrainingFile(file: Recorded): TrainingFile {
   const { data } = file;
   if (data !== undefined && typeof data !== "string") throw new DataError(`data is ${show(data)}; it must be a path`);
   const trainRows = whole("trainRows", file.trainRows, 1);
-  const runId = entryIds("runs");
-  const runs = list("runs", file.runs).map((entry, i): TrainingRun => {
-    const fields = record(`runs[${i}]`, entry);
-    const { id, where } = runId(fields.id, i);
+  const runs = entries("runs", file.runs, (fields, where) => {
     const batches = list(`${where}.batches`, fields.batches).map((batch, step) => {
       const name = `${where}.batches[${step}]`;
       const rows = list(name, batch).map((row, j) => whole(`${name}[${j}]`, row, 0));
@@ -218,7 +212,6 @@ function readTrainingFile(file: Recorded): TrainingFile {
       throw new DataError(`${where}.losses has ${losses.length} numbers for ${batches.length} batches`);
     }
     return {
-      id,
       ...readParams(where, "initial", fields),
       optimizer: record(`${where}.optimizer`, fields.optimizer),
       batches,
@@ -227,13 +220,9 @@ function readTrainingFile(file: Recorded): TrainingFile {
       tolerance: toleranceOf(`${where}.tolerance`, fields.tolerance),
     };
   });
-  const sharpnessId = entryIds("sharpness");
-  const sharpness = list("sharpness", file.sharpness ?? []).map((entry, i): SharpnessCase => {
-    const fields = record(`sharpness[${i}]`, entry);
-    const { id, where } = sharpnessId(fields.id, i);
+  const sharpness = entries("sharpness", file.sharpness ?? [], (fields, where) => {
     const { model, initial } = readParams(where, "params", fields);
     return {
-      id,
       model,
       params: initial,
       rows: whole(`${where}.rows`, fields.rows, 1),
@@ -243,24 +232,19 @@ function readTrainingFile(file: Recorded): TrainingFile {
       tolerance: toleranceOf(`${where}.tolerance`, fields.tolerance),
     };
   });
+  mustDiffer("runs", runs);
+  mustDiffer("sharpness", sharpness);
   if (runs.length === 0) throw new DataError("runs is []; there must be at least one");
   return { format: trainingFormat, data, trainRows, runs, sharpness };
 }
 
-/** Ids of one list of a file: results are identified by them, so no two may be the same. */
-function entryIds(list: string): (id: unknown, index: number) => ReturnType<typeof entryId> {
-  const seen = new Map<string, number>();
-  return (given, index) => {
-    const found = entryId(list, index, given);
-    const before = seen.get(found.id);
-    if (before !== undefined) {
-      throw new DataError(
-        `${list}[${index}].id is ${show(found.id)}, like that of ${list}[${before}]; ids must differ`,
-      );
-    }
-    seen.set(found.id, index);
-    return found;
-  };
+/** @throws DataError where two entries of a list have the same id, by which results are identified. */
+function mustDiffer(name: string, found: readonly { readonly id: string }[]): void {
+  found.forEach(({ id }, i) => {
+    const before = found.findIndex((other) => other.id === id);
+    if (before === i) return;
+    throw new DataError(`${name}[${i}].id is ${show(id)}, like that of ${name}[${before}]; ids must differ`);
+  });
 }
 
 /** A misspelt part would silently tolerate nothing otherwise. */
@@ -289,7 +273,10 @@ export async function gradientCase(recorded: GradientCase, engine: Engine): Prom
   const error = await attempt(async () => {
     const model = createModel(recorded.model);
     const data = dataOf(model, recorded);
-    const trainee = await createTrainee(engine, model, tensorsOf(model, params), sgd(), { data, batch });
+    const trainee = await createTrainee(engine, model, recordedTensors(model.program.tensors(), params), sgd(), {
+      data,
+      batch,
+    });
     try {
       const [ours] = await trainee.objective.gradient(Uint32Array.from({ length: batch }, (_, row) => row));
       loss.add(ours!, recorded.loss, () => "the loss");
@@ -351,7 +338,7 @@ export async function trainingRun(
     }
     const largest = Math.max(...run.batches.map(({ length }) => length));
     const optimizer = readConfig(run.optimizer);
-    const tensors = tensorsOf(model, run.initial);
+    const tensors = recordedTensors(model.program.tensors(), run.initial, "initial");
     const trainee = await createTrainee(engine, model, tensors, optimizer, { data, batch: largest });
     const { objective } = trainee;
     let steps = 0;
@@ -434,10 +421,6 @@ function takesLabels({ criterion }: Model): boolean {
   return criterion.name === "softmaxCrossEntropy";
 }
 
-function tensorsOf(model: Model, params: Values): readonly Tensor[] {
-  return model.program.tensors().map((tensor) => ({ ...tensor, data: params[tensor.name]! }));
-}
-
 /**
  * A recorded model as a config of this library; the record keeps the options of a loss beside it. Whether the model exists
  * shows when its case runs.
@@ -476,7 +459,11 @@ function readParams(
 }
 
 /** Checks everything in a case whose length follows from its model. */
-function checkCase(where: string, model: Model, { batch, x, y, weights, params, gradients }: GradientCase): void {
+function checkCase(
+  where: string,
+  model: Model,
+  { batch, x, y, weights, params, gradients }: Omit<GradientCase, "id">,
+): void {
   const isLabelled = takesLabels(model);
   const check = (field: string, { length }: readonly number[], width: number) => {
     if (length === batch * width) return;
@@ -499,14 +486,7 @@ function checkCase(where: string, model: Model, { batch, x, y, weights, params, 
 
 /** Checks that each tensor has its length, and that there are no others. */
 function checkTensors(where: string, model: Model, given: Values): void {
-  const tensors = model.program.tensors();
-  for (const { name, shape } of tensors) {
-    const length = shape.reduce((product, size) => product * size, 1);
-    if (given[name]?.length !== length) {
-      const found = given[name] === undefined ? "is missing" : `has ${given[name].length} numbers`;
-      throw new DataError(`${where}["${name}"] ${found}; its shape [${shape.join(", ")}] needs ${length}`);
-    }
-  }
+  const tensors = recordedTensors(model.program.tensors(), given, where);
   const other = Object.keys(given).find((name) => !tensors.some((tensor) => tensor.name === name));
   if (other !== undefined) throw new DataError(`${where}["${other}"] is not one of the model's tensors`);
 }

@@ -1,7 +1,6 @@
 // Losses and gradients of physics-informed networks recorded by another program, checked against an engine: the section `pinns`
 // of `fallline-curvature/1` (test/golden/README.md describes it).
 
-import { DataError, show } from "../base/errors.ts";
 import { pointsDataset } from "../objectives/data/points.ts";
 import { createModel } from "../objectives/models/index.ts";
 import type { PinnConfig } from "../objectives/models/pinn.ts";
@@ -9,12 +8,13 @@ import { sgd } from "../rules/sgd.ts";
 import { createTrainee, type Engine } from "../train/engine.ts";
 import {
   attempt,
-  entryId,
+  entries,
   list,
   number,
   numbers,
   readTolerance,
   record,
+  recordedTensors,
   type SectionResult,
   sectionResult,
   type Tolerance,
@@ -41,16 +41,13 @@ export interface PinnCase {
  * @throws DataError that names the field that is missing or wrong.
  */
 export function readPinns(value: unknown): readonly PinnCase[] {
-  return list("pinns", value).map((entry, i) => {
-    const fields = record(`pinns[${i}]`, entry);
-    const { id, where } = entryId("pinns", i, fields.id);
+  return entries("pinns", value, (fields, where) => {
     const { points, boundaryWeight, type, ...options } = record(`${where}.problem`, fields.problem);
     // Texts beside its type describe the problem.
     const told = Object.entries(options).filter(([, option]) => typeof option !== "string");
     const problem = { type, ...Object.fromEntries(told) };
     const flat = list(`${where}.problem.points`, points).flat();
     return {
-      id,
       model: {
         ...record(`${where}.model`, fields.model),
         ...(boundaryWeight === undefined ? {} : { boundaryWeight }),
@@ -80,17 +77,8 @@ export async function pinnCase(recorded: PinnCase, engine: Engine): Promise<Sect
   };
   const error = await attempt(async () => {
     const model = createModel(recorded.model);
-    const tensors = model.program.tensors().map((tensor) => {
-      const data = params[tensor.name];
-      const length = tensor.shape.reduce((product, size) => product * size, 1);
-      for (const [what, given] of Object.entries({ params, gradients: recorded.gradients })) {
-        if (given[tensor.name]?.length === length) continue;
-        throw new DataError(
-          `${what} has ${given[tensor.name]?.length ?? "no"} numbers for ${show(tensor.name)}; it must have ${length}`,
-        );
-      }
-      return { ...tensor, data: data! };
-    });
+    const tensors = recordedTensors(model.program.tensors(), params);
+    recordedTensors(tensors, recorded.gradients, "gradients");
     const data = pointsDataset({ dimensions: model.features, values: points });
     const trainee = await createTrainee(engine, model, tensors, sgd(), { data, batch: data.count });
     try {

@@ -2,7 +2,6 @@
 // errors compared with them.
 import { DataError, FalllineError, show } from "../base/errors.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
-import type { Model } from "../objectives/model.ts";
 import type { Tensor } from "../optimizer/arena.ts";
 import type { Engine } from "../train/engine.ts";
 
@@ -75,10 +74,22 @@ export function whole(where: string, value: unknown, min: number): number {
   );
 }
 
-/** The id of one of a file's entries, and the entry's name in errors from then on. */
-export function entryId(where: string, index: number, id: unknown): { readonly id: string; readonly where: string } {
-  if (typeof id !== "string") throw new DataError(`${where}[${index}].id is ${show(id)}; it must be a string`);
-  return { id, where: `${where}["${id}"]` };
+/**
+ * The entries of a list, each read with its fields and its name in errors, which its id gives it.
+ *
+ * @throws DataError for anything but a list of objects with ids, and whatever `read` throws.
+ */
+export function entries<T extends object>(
+  name: string,
+  value: unknown,
+  read: (fields: Recorded, where: string) => T,
+): readonly (T & { readonly id: string })[] {
+  return list(name, value).map((entry, i) => {
+    const fields = record(`${name}[${i}]`, entry);
+    const { id } = fields;
+    if (typeof id !== "string") throw new DataError(`${name}[${i}].id is ${show(id)}; it must be a string`);
+    return { id, ...read(fields, `${name}["${id}"]`) };
+  });
 }
 
 /** A missing part of a tolerance tolerates nothing. */
@@ -137,17 +148,19 @@ export function sectionResult(
 }
 
 /**
- * A model's tensors with recorded values.
+ * Tensors with recorded values.
  *
+ * @param where The values' name in errors.
  * @throws DataError for a wrong number of values.
  */
-export function recordedTensors({ program }: Pick<Model, "program">, params: Values): readonly Tensor[] {
-  return program.tensors().map((tensor) => {
-    const length = tensor.shape.reduce((product, size) => product * size, 1);
-    const data = params[tensor.name];
+export function recordedTensors(tensors: readonly Tensor[], recorded: Values, where = "params"): readonly Tensor[] {
+  return tensors.map((tensor) => {
+    const { name, shape } = tensor;
+    const length = shape.reduce((product, size) => product * size, 1);
+    const data = recorded[name];
     if (data?.length === length) return { ...tensor, data };
     const found = data ? `has ${data.length} numbers` : "is missing";
-    throw new DataError(`params["${tensor.name}"] ${found}; its shape [${tensor.shape.join(", ")}] needs ${length}`);
+    throw new DataError(`${where}["${name}"] ${found}; its shape [${shape.join(", ")}] needs ${length}`);
   });
 }
 

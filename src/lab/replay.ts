@@ -8,9 +8,7 @@ import type { OptimizerConfig } from "../optimizer/config.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import { readConfig } from "../optimizer/read_config.ts";
 import { rules } from "../rules/index.ts";
-import { entryId, list, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
-
-type Values = Readonly<Record<string, readonly number[]>>;
+import { entries, list, readTolerance, record, recordedFile, type Tolerance, type Values } from "./recorded.ts";
 
 /** One recorded optimizer. */
 export interface ReplayCase {
@@ -94,10 +92,8 @@ export function readReplay(text: string): ReplayFile {
   };
   values("initial", initial);
   const gradients = list("gradients", file.gradients).map((step, i) => values(`gradients[${i}]`, step));
-  const cases = list("cases", file.cases).map((entry, i): ReplayCase => {
-    const fields = record(`cases[${i}]`, entry);
+  const cases = entries("cases", file.cases, (fields, where) => {
     const { clip, float32MaxError } = fields;
-    const { id, where } = entryId("cases", i, fields.id);
     if (float32MaxError !== undefined && !(typeof float32MaxError === "number" && float32MaxError >= 0)) {
       throw new DataError(`${where}.float32MaxError is ${show(float32MaxError)}; it must be a number >= 0`);
     }
@@ -112,7 +108,6 @@ export function readReplay(text: string): ReplayFile {
     });
     if (expected.length === 0) throw new DataError(`${where}.expected is []; it must have at least one entry`);
     return {
-      id,
       optimizer: record(`${where}.optimizer`, fields.optimizer),
       tolerance: readTolerance(`${where}.tolerance`, fields.tolerance),
       expected,

@@ -10,13 +10,11 @@ import { createTrainee, type Engine } from "../train/engine.ts";
 import { readModel } from "./gradients.ts";
 import {
   attempt,
-  entryId,
+  entries,
   firstRows,
-  list,
   number,
   numbers,
   readTolerance,
-  record,
   recordedTensors,
   type SectionResult,
   sectionResult,
@@ -53,13 +51,10 @@ const errors = 4;
  * @throws DataError that names the field that is missing or wrong.
  */
 export function readSpectra(value: unknown): readonly SpectrumCase[] {
-  return list("spectra", value).map((entry, i) => {
-    const fields = record(`spectra[${i}]`, entry);
-    const { id, where } = entryId("spectra", i, fields.id);
+  return entries("spectra", value, (fields, where) => {
     const optional = (name: string) =>
       fields[name] === undefined ? undefined : number(`${where}.${name}`, fields[name]);
     return {
-      id,
       model: readModel(`${where}.model`, fields.model),
       rows: whole(`${where}.rows`, fields.rows, 1),
       params: values(`${where}.params`, fields.params),
@@ -88,7 +83,7 @@ export async function spectrumCase(recorded: SpectrumCase, engine: Engine, data:
   };
   const error = await attempt(async () => {
     const model = createModel(recorded.model);
-    const tensors = recordedTensors(model, recorded.params);
+    const tensors = recordedTensors(model.program.tensors(), recorded.params);
     const rows = firstRows(data, recorded.rows);
     const trainee = await createTrainee(engine, model, tensors, sgd(), { data, batch: recorded.rows });
     try {

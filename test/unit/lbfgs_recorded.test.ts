@@ -31,14 +31,12 @@ describe("recorded runs of L-BFGS", () => {
     const model = readLbfgsCases(lbfgs).find(({ rows }) => rows !== undefined)!;
     expect((await lbfgsCase(model, cpuEngine(), undefined)).error).toBe("it takes 1000 rows; there is no data");
     const lacking = { ...model, params: {} };
-    expect((await lbfgsCase(lacking, cpuEngine(), digits)).error).toContain(
-      "the start has no numbers for layer1.weight",
-    );
+    expect((await lbfgsCase(lacking, cpuEngine(), digits)).error).toContain('params["layer1.weight"] is missing');
   });
 
   it.each([
     [{ losses: [] }, "has 0 losses and 40 evaluations; they must be equally many"],
-    [{ losses: ["low"] }, 'lbfgs["lbfgs-rosenbrock-2"].losses holds "low"; it must hold numbers'],
+    [{ losses: ["low"] }, 'lbfgs["lbfgs-rosenbrock-2"].losses[0] is "low"; it must be a finite float32'],
     [{ history: 0.5 }, "history is 0.5; it must be a whole number >= 1"],
     [{ problem: { landscape: 3 } }, "problem.landscape is 3; it must be a name"],
     [{ problem: {} }, "problem.model is missing; it must be an object"],
