@@ -10,8 +10,9 @@ import { digitsDataset } from "../src/objectives/data/digits.ts";
 import type { Model } from "../src/objectives/model.ts";
 import { createModel, type ModelConfig } from "../src/objectives/models/index.ts";
 import type { MlpConfig } from "../src/objectives/models/mlp.ts";
-import type { Evaluation } from "../src/objectives/objective.ts";
+import type { Evaluation, ObjectiveOptions } from "../src/objectives/objective.ts";
 import { loadCheckpoint, saveCheckpoint } from "../src/optimizer/checkpoint.ts";
+import type { OptimizerConfig } from "../src/optimizer/config.ts";
 import type { TensorValues } from "../src/optimizer/optimizer.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import { createTrainee, type Engine, type Trainee } from "../src/train/engine.ts";
@@ -23,6 +24,9 @@ const digits = digitsDataset(goldenText("digits.json"), "digits");
 const digitRows = (from: number, to: number) => sliceRows(digits, from, to);
 
 export function objectiveLaws(engine: Engine): void {
+  const traineeOf = (model: Model, options: ObjectiveOptions, optimizer: OptimizerConfig = { rule: sgd }) =>
+    createTrainee(engine, model, randomTensors(model), optimizer, options);
+
   it.each(readGradients(goldenText("gradients.json")).cases)("gradients.json: $id", async (recorded) => {
     expect(await gradientCase(recorded, engine)).toMatchObject({ ok: true, maxAbs: expect.any(Number) });
   });
@@ -65,13 +69,7 @@ export function objectiveLaws(engine: Engine): void {
 
     it("is not taken of a vector that is none, or a replica that is halted", async () => {
       const model = createModel({ layers: [64, 10] });
-      const trainee = await createTrainee(
-        engine,
-        model,
-        randomTensors(model),
-        { rule: sgd },
-        { data: digitRows(0, 9), batch: 9 },
-      );
+      const trainee = await traineeOf(model, { data: digitRows(0, 9), batch: 9 });
       const along = (vector: TensorValues) => trainee.objective.hessianVector(vector, { rows: allRows(9) });
       const vector = { "layer1.weight": new Float32Array(640), "layer1.bias": new Float32Array(10) };
       await expect(along(vector)).rejects.toThrow("vector has norm 0; it must be finite and > 0");
@@ -116,7 +114,7 @@ export function objectiveLaws(engine: Engine): void {
     }
 
     it("have the bits of a run alone, and keep them while they are halted", async () => {
-      const alone = await createTrainee(engine, model, randomTensors(model), shared, { data, batch: 7 });
+      const alone = await traineeOf(model, { data, batch: 7 }, shared);
       const fresh = await saveCheckpoint(alone.optimizer);
       const wanted = [];
       for (const [replica, lr] of rates.entries()) {
@@ -132,7 +130,7 @@ export function objectiveLaws(engine: Engine): void {
       alone.destroy();
 
       const config = { ...shared, replicas: rates.map((lr) => ({ lr })) };
-      const together = await createTrainee(engine, model, randomTensors(model), config, { data, batch: 7 });
+      const together = await traineeOf(model, { data, batch: 7 }, config);
       initial.forEach((values, replica) => {
         together.optimizer.write("params", values, { replica });
       });
@@ -161,7 +159,7 @@ export function objectiveLaws(engine: Engine): void {
     const model = createModel({ layers: [64, 12, 10] });
     const rows = allRows(6);
     const gradientOf = async (data: Dataset, of: Uint32Array) => {
-      const trainee = await createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data, batch: 8 });
+      const trainee = await traineeOf(model, { data, batch: 8 });
       const [loss] = await trainee.objective.gradient(of);
       const { gradients } = await found(trainee, 0);
       const evaluation = await trainee.objective.evaluate(data);
@@ -185,7 +183,7 @@ export function objectiveLaws(engine: Engine): void {
 
     it("of which none counts have no loss and no gradient, and test nothing", async () => {
       const none = { ...digitRows(0, 6), weights: Float32Array.of(0, 1, 0, 0, 0, 0) };
-      const trainee = await createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data: none, batch: 8 });
+      const trainee = await traineeOf(model, { data: none, batch: 8 });
       await trainee.objective.gradient(rows);
       expect(await trainee.objective.gradient(Uint32Array.of(0, 2))).toEqual([0]);
       for (const values of Object.values((await found(trainee, 0)).gradients)) {
@@ -210,13 +208,7 @@ export function objectiveLaws(engine: Engine): void {
       const model = createModel(config);
       const data = { ...digitRows(0, 150), weights: Float32Array.from({ length: 150 }, (_, i) => 1 + (i % 3)) };
       const of = async (microBatch?: number) => {
-        const trainee = await createTrainee(
-          engine,
-          model,
-          randomTensors(model),
-          { rule: sgd },
-          { data, batch: 140, microBatch },
-        );
+        const trainee = await traineeOf(model, { data, batch: 140, microBatch });
         const losses = [];
         for (const rows of [allRows(140), allRows(75)]) losses.push((await trainee.objective.gradient(rows))[0]!);
         const { gradients } = await found(trainee, 0);
@@ -238,14 +230,8 @@ export function objectiveLaws(engine: Engine): void {
 
     it("drops the same again until the next update, and nothing in an evaluation", async () => {
       const whole = createModel({ layers: [64, 40, 10] });
-      const sure = await createTrainee(engine, whole, randomTensors(whole), { rule: sgd, lr: 0 }, { data, batch: 20 });
-      const trainee = await createTrainee(
-        engine,
-        model,
-        randomTensors(model),
-        { rule: sgd, lr: 0 },
-        { data, batch: 20 },
-      );
+      const sure = await traineeOf(whole, { data, batch: 20 }, { rule: sgd, lr: 0 });
+      const trainee = await traineeOf(model, { data, batch: 20 }, { rule: sgd, lr: 0 });
       const [first] = await trainee.objective.gradient(allRows(20));
       const { loss } = await trainee.objective.step(allRows(20));
       const [next] = await trainee.objective.gradient(allRows(20));
@@ -300,7 +286,7 @@ export function objectiveLaws(engine: Engine): void {
       const data = Object.fromEntries(
         Object.entries({ ...digitRows(0, 4), ...part }).filter(([, value]) => value !== undefined),
       ) as unknown as Dataset;
-      const making = createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data, batch: 4 });
+      const making = traineeOf(model, { data, batch: 4 });
       await expect(making).rejects.toThrow(kind);
       await expect(making).rejects.toThrow(message);
     });
@@ -310,8 +296,8 @@ export function objectiveLaws(engine: Engine): void {
     it("smaller than the capacity, and of odd size, have the mean of their own rows", async () => {
       const model = createModel({ layers: [64, 13, 10] });
       const data = digitRows(0, 50);
-      const small = await createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data, batch: 7 });
-      const large = await createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data, batch: 33 });
+      const small = await traineeOf(model, { data, batch: 7 });
+      const large = await traineeOf(model, { data, batch: 33 });
       const rows = Uint32Array.of(3, 1, 4, 15, 9, 26, 5);
       const [inSmall] = await small.objective.gradient(rows);
       expect((await large.objective.gradient(rows))[0]).toBeCloseTo(inSmall!, 6);
@@ -326,13 +312,7 @@ export function objectiveLaws(engine: Engine): void {
 
     it("are refused when empty, too large or out of the data set", async () => {
       const model = createModel({ layers: [64, 10] });
-      const trainee = await createTrainee(
-        engine,
-        model,
-        randomTensors(model),
-        { rule: sgd },
-        { data: digitRows(0, 9), batch: 4 },
-      );
+      const trainee = await traineeOf(model, { data: digitRows(0, 9), batch: 4 });
       await expect(trainee.objective.step(Uint32Array.of())).rejects.toThrow(
         "was given 0 rows; this objective takes 1 to 4",
       );
@@ -361,7 +341,7 @@ export function objectiveLaws(engine: Engine): void {
     it("are refused when the model does not fit the data", async () => {
       const make = (layers: number[]) => {
         const model = createModel({ layers });
-        return createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data: digitRows(0, 9), batch: 4 });
+        return traineeOf(model, { data: digitRows(0, 9), batch: 4 });
       };
       await expect(make([63, 10])).rejects.toThrow("model.layers[0] is 63; the rows of digits have 64 numbers");
       await expect(make([64, 9])).rejects.toThrow("model.layers[1] is 9; digits has 10 classes");
