@@ -96,3 +96,6 @@ function outside(word: string, sign: string): number {
   }
   return -1;
 }
+
+/** Numbers as text with the minus sign, which is as wide as a digit. */
+export const minus = (text: string) => text.replaceAll("-", "−");

@@ -3,7 +3,7 @@
 import { OptionError, show } from "../../../base/errors.ts";
 import { createCpuOptimizer } from "../../../engines/cpu/optimizer.ts";
 import type { LabOption } from "../../../lab/experiments/experiment.ts";
-import { type ScheduleShape, scheduleShapeNames, scheduleShapes } from "../../../lab/schedule_shapes.ts";
+import { type ScheduleShape, scheduleShapes } from "../../../lab/schedule_shapes.ts";
 import { pointsName } from "../../../objectives/landscape.ts";
 import type { Landscape } from "../../../objectives/landscapes/define.ts";
 import { landscapeDefinitions } from "../../../objectives/landscapes/index.ts";
@@ -366,6 +366,12 @@ export interface Basins {
   readonly arrived: number;
 }
 
+/** A landscape with the places where points may end. */
+export interface Ground {
+  readonly landscape: Landscape;
+  readonly basins: Basins;
+}
+
 const basinCells = 256;
 
 export function basinsOf(landscape: Landscape): Basins {
@@ -440,5 +446,3 @@ export function stepsOfFrame(last: number, tookMs: number, budgetMs: number, mos
   const wanted = tookMs > 0 ? (last * budgetMs) / tookMs : 2 * last;
   return Math.max(1, Math.min(most, Math.floor(wanted), 2 * last));
 }
-
-export { type ScheduleShape, scheduleShapeNames };

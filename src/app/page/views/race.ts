@@ -4,7 +4,7 @@
 import { short } from "../../../base/short.ts";
 import { choice, number, numbers, whole } from "../../../lab/experiments/experiment.ts";
 import { Curves } from "../curves.ts";
-import { h, svg } from "../elements.ts";
+import { h, minus, svg } from "../elements.ts";
 import { field, type State as StateOf, select } from "../fields.ts";
 import { isStill } from "../looks.ts";
 import { defineView, type Page } from "../view.ts";
@@ -165,7 +165,7 @@ function wayOf(places: readonly number[], step: number): string {
   const [firsts, lasts] = [5, 2];
   const seen = places.slice(0, step + 1).map(short);
   const shown = seen.length > firsts + lasts ? [...seen.slice(0, firsts), "…", ...seen.slice(-lasts)] : seen;
-  return [...shown, ...(step >= places.length ? ["not finite"] : [])].join(" → ").replaceAll("-", "−");
+  return minus([...shown, ...(step >= places.length ? ["not finite"] : [])].join(" → "));
 }
 
 /** Sizes in the picture's own units. */
@@ -187,7 +187,7 @@ function drawLand({ loss, start }: State, runs: readonly Run[], step: number): S
     "svg",
     { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `The places of ${runs.length} runs on ${loss}` },
     svg("line", { class: "axis", x1: margin, x2: width - margin, y1: y(0), y2: y(0) }),
-    ...ticks.map((w) => svg("text", { class: "tick", x: x(w), y: height - 6 }, short(w).replace("-", "−"))),
+    ...ticks.map((w) => svg("text", { class: "tick", x: x(w), y: height - 6 }, minus(short(w)))),
     svg("path", { class: "loss", d: path }),
     ...runs.flatMap(({ places }, i) => trail(places.slice(0, step + 1), i)).reverse(),
   );
