@@ -69,6 +69,9 @@ export function runConfigOf(words: RunWords, table: Table | null): RunConfig {
   };
 }
 
+/** The name of a run's rule. */
+export const ruleName = ({ optimizer: { rule } }: CompleteRunConfig) => (typeof rule === "string" ? rule : rule.name);
+
 /** @throws OptionError, in one sentence, for text that is not a run config. */
 export function parseRunConfig(text: string): CompleteRunConfig {
   return readRunConfig(parseJson("the run config", text));

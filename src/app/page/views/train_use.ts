@@ -13,6 +13,7 @@ import { type ImageKind, imageKindOf } from "../drawing.ts";
 import { h } from "../elements.ts";
 import { download, fileButton } from "../files.ts";
 import { Pad } from "../pad.ts";
+import type { Attempt } from "./work.ts";
 
 /** A trained network, and a description of its rows. */
 export interface Trained {
@@ -23,9 +24,6 @@ export interface Trained {
 
 /** How many rows of a table are shown; the file has all of them. */
 const shownRows = 8;
-
-/** Does work and shows its errors, in place of the message before unless `keeps`. */
-type Attempt = (work: () => Promise<void>, keeps?: boolean) => void;
 
 export class TrainedUse {
   readonly element: HTMLElement;

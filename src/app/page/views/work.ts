@@ -12,6 +12,21 @@ export const messageOf = (error: unknown) => (error instanceof Error ? error.mes
 /** Errors of what was asked, whatever the device. */
 const isRefusal = (error: unknown) => error instanceof OptionError || error instanceof DataError;
 
+/** Does something and shows its error, in place of the message before unless `keeps`. */
+export type Attempt = (doing: () => Promise<void> | void, keeps?: boolean) => void;
+
+export function attempting(page: Pick<Page<unknown>, "warn">): Attempt {
+  return async (doing, keeps = false) => {
+    if (!keeps) page.warn("");
+    try {
+      await doing();
+    } catch (error) {
+      page.warn(messageOf(error));
+      if (!(error instanceof FalllineError)) throw error;
+    }
+  };
+}
+
 /** Runs a task of a view on an engine. */
 export function perform<Given, L extends { readonly [K in keyof L]: (...given: never[]) => unknown }, Result>(
   task: Task<Given, L, Result>,
