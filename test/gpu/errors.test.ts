@@ -6,7 +6,7 @@ import { createModel } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import { readConfig } from "../../src/optimizer/read_config.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { defineRule } from "../../src/rules/custom.ts";
 import { sgd } from "../../src/rules/sgd.ts";
@@ -14,6 +14,12 @@ import { createOptimizer } from "../optimizers.ts";
 import { freshDevice } from "./setup.ts";
 
 const tensor = { name: "w", shape: [1000] };
+const scalar = { name: "x", shape: [1] };
+
+function feed(optimizer: Optimizer, gradient: number): void {
+  optimizer.write("gradients", { x: [gradient] });
+  optimizer.step();
+}
 
 /** A device that says it has less than it has. */
 async function limited(limit: keyof GPUSupportedLimits, value: number): Promise<GPUDevice> {
@@ -205,41 +211,29 @@ describe("schedules", () => {
 
   it("go by the GPU's own step: a skipped step does not consume a rate, and set reaches the steps after it", async () => {
     const device = await freshDevice();
-    const optimizer = await createOptimizer(
-      device,
-      [{ name: "x", shape: [1] }],
-      readConfig({ rule: sgd, lr: (step: number) => 2 ** step, skipNonFinite: true }),
-    );
-    const feed = (g: number) => {
-      optimizer.write("gradients", { x: [g] });
-      optimizer.step();
-    };
-    for (const g of [1, Number.NaN, 1, Number.POSITIVE_INFINITY, 1]) feed(g);
+    const optimizer = await createOptimizer(device, [scalar], {
+      rule: sgd,
+      lr: (step: number) => 2 ** step,
+      skipNonFinite: true,
+    });
+    for (const g of [1, Number.NaN, 1, Number.POSITIVE_INFINITY, 1]) feed(optimizer, g);
     expect((await optimizer.read()).x![0]).toBe(-(1 + 2 + 4));
     expect(await optimizer.stats()).toMatchObject({ step: 3, skipped: 2 });
     optimizer.set({ lr: 100 });
-    feed(1);
+    feed(optimizer, 1);
     expect((await optimizer.read()).x![0]).toBe(-107);
     optimizer.destroy();
   });
 
   it("take a rate that is set after skips the host has not learned of", async () => {
     const device = await freshDevice();
-    const optimizer = await createOptimizer(
-      device,
-      [{ name: "x", shape: [1] }],
-      readConfig({ rule: sgd, lr: 1, skipNonFinite: true }),
-    );
-    const feed = (g: number) => {
-      optimizer.write("gradients", { x: [g] });
-      optimizer.step();
-    };
-    for (let i = 0; i < 5; i++) feed(Number.NaN);
+    const optimizer = await createOptimizer(device, [scalar], { rule: sgd, lr: 1, skipNonFinite: true });
+    for (let i = 0; i < 5; i++) feed(optimizer, Number.NaN);
     // Encoded and never submitted: the host cannot know.
     optimizer.encode(device.createCommandEncoder());
     optimizer.set({ lr: 100 });
-    feed(1);
-    feed(1);
+    feed(optimizer, 1);
+    feed(optimizer, 1);
     expect((await optimizer.read()).x![0]).toBe(-200);
     optimizer.destroy();
   });
@@ -248,11 +242,12 @@ describe("schedules", () => {
     const device = await freshDevice();
     const tensors = Array.from({ length: 600 }, (_, i) => ({ name: `t${i}`, shape: [1] }));
     const groups = tensors.map(({ name }) => ({ params: [name] }));
-    const optimizer = await createOptimizer(
-      device,
-      tensors,
-      readConfig({ rule: sgd, lr: (step: number) => step + 1, groups, skipNonFinite: true }),
-    );
+    const optimizer = await createOptimizer(device, tensors, {
+      rule: sgd,
+      lr: (step: number) => step + 1,
+      groups,
+      skipNonFinite: true,
+    });
     optimizer.write("gradients", { t7: [Number.NaN] });
     for (let i = 0; i < 700; i++) {
       optimizer.step();
@@ -269,7 +264,7 @@ describe("schedules", () => {
   it("are right again as soon as the host learns of more skips than the table holds", async () => {
     const device = await freshDevice();
     const rates = { lr: (step: number) => step + 1, skipNonFinite: true };
-    const optimizer = await createOptimizer(device, [{ name: "x", shape: [1] }], sgd(rates));
+    const optimizer = await createOptimizer(device, [scalar], sgd(rates));
     optimizer.write("gradients", { x: [Number.NaN] });
     for (let i = 0; i < 5000; i++) optimizer.step();
     expect(await optimizer.stats()).toMatchObject({ step: 0, skipped: 5000 });
@@ -300,11 +295,7 @@ describe("schedules", () => {
   it("go on from a loaded step, whatever earlier reports are still in flight", async () => {
     const device = await freshDevice();
     const make = () =>
-      createOptimizer(
-        device,
-        [{ name: "x", shape: [1] }],
-        readConfig({ rule: sgd, lr: (step: number) => step, skipNonFinite: true }),
-      );
+      createOptimizer(device, [scalar], { rule: sgd, lr: (step: number) => step, skipNonFinite: true });
     const optimizer = await make();
     const checkpoint = await saveCheckpoint(optimizer);
     optimizer.write("gradients", { x: [Number.NaN] });
@@ -320,11 +311,7 @@ describe("schedules", () => {
 
   it("survive a long run across many refills of the table, and rates set at any time", async () => {
     const device = await freshDevice();
-    const optimizer = await createOptimizer(
-      device,
-      [{ name: "x", shape: [1] }],
-      sgd({ lr: (step) => (step % 97) / 64 }),
-    );
+    const optimizer = await createOptimizer(device, [scalar], sgd({ lr: (step) => (step % 97) / 64 }));
     optimizer.write("gradients", { x: [1] });
     let expected = 0;
     for (let step = 0; step < 9000; step++) {

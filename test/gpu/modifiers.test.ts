@@ -11,13 +11,7 @@ import { configOf } from "../../src/optimizer/plan_config.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
 import { lion } from "../../src/rules/lion.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
-import { device } from "./setup.ts";
-
-const engines = [
-  ["cpu", async (tensors: never, config: never) => createCpuOptimizer(tensors, config)],
-  ["gpu", (tensors: never, config: never) => createOptimizer(device, tensors, config)],
-] as const;
+import { engines } from "./engines.ts";
 
 describe.each(engines)("on the %s", (_, create) => {
   const close = (found: ArrayLike<number>, wanted: readonly number[]) => {

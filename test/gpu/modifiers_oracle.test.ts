@@ -20,16 +20,11 @@ import { scheduleFreeAdamw, scheduleFreeSgd } from "../../src/rules/schedule_fre
 import { sgd } from "../../src/rules/sgd.ts";
 import { linear } from "../../src/schedules/linear.ts";
 import type { Scheduled } from "../../src/schedules/schedule.ts";
-import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
+import { createOptimizer } from "../optimizers.ts";
+import { engines } from "./engines.ts";
 import { device } from "./setup.ts";
 
-type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;
 type Values = Record<string, number[]>;
-
-const engines: readonly [string, Create][] = [
-  ["cpu", async (tensors, config) => createCpuOptimizer(tensors, config)],
-  ["webgpu", (tensors, config) => createOptimizer(device, tensors, config)],
-];
 
 const random = new Random(7);
 const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);

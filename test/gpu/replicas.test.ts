@@ -17,15 +17,8 @@ import { prodigy } from "../../src/rules/prodigy.ts";
 import { scheduleFreeAdamw } from "../../src/rules/schedule_free.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
-import { createCpuOptimizer, createOptimizer, createPlan } from "../optimizers.ts";
-import { device } from "./setup.ts";
-
-type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;
-
-const engines: readonly [string, Create][] = [
-  ["cpu", async (tensors, config) => createCpuOptimizer(tensors, config)],
-  ["webgpu", (tensors, config) => createOptimizer(device, tensors, config)],
-];
+import { createPlan } from "../optimizers.ts";
+import { engines } from "./engines.ts";
 
 const random = new Random(13);
 const normals = (count: number) => Float32Array.from({ length: count }, () => random.normal());

@@ -14,14 +14,8 @@ import { lamb } from "../../src/rules/lamb.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { plateau } from "../../src/schedules/plateau.ts";
 import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
+import { engines } from "./engines.ts";
 import { device } from "./setup.ts";
-
-type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;
-
-const engines: readonly [string, Create][] = [
-  ["cpu", async (tensors, config) => createCpuOptimizer(tensors, config)],
-  ["webgpu", (tensors, config) => createOptimizer(device, tensors, config)],
-];
 
 const random = new Random(29);
 const normals = (count: number) => Float32Array.from({ length: count }, () => random.normal());
