@@ -157,6 +157,18 @@ export type { CompleteCurvatureConfig, CurvatureConfig } from "./train/curvature
 export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig, PointsConfig } from "./train/data.ts";
 export type { CurveDifference, FieldDifference, LossPoint, RunOutcome } from "./train/diff.ts";
 export { cpuEngine, createTrainee, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
+export type {
+  Diverging,
+  EdgeOfStability,
+  ExplodingGradient,
+  NonFiniteGradient,
+  NonFiniteLoss,
+  Oscillating,
+  Stalled,
+  UpdateSize,
+  VanishingGradient,
+  WatchEvent,
+} from "./train/findings.ts";
 export type { HandoverState } from "./train/handover.ts";
 export type { CompleteHandoverConfig, HandoverConfig } from "./train/handover_config.ts";
 export type { RunData, RunJob } from "./train/job.ts";
@@ -178,21 +190,11 @@ export {
 } from "./train/train.ts";
 export {
   createWatch,
-  type Diverging,
-  type EdgeOfStability,
-  type ExplodingGradient,
-  type NonFiniteGradient,
-  type NonFiniteLoss,
   type ObservedCurvature,
-  type Oscillating,
   type RunState,
-  type Stalled,
-  type UpdateSize,
-  type VanishingGradient,
   type Verdict,
   type Watch,
-  type WatchEvent,
   type WatchedStep,
-  type WatchOptions,
   type WatchState,
 } from "./train/watch.ts";
+export type { WatchOptions } from "./train/watch_options.ts";

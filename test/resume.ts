@@ -5,10 +5,10 @@ import type { Dataset } from "../src/objectives/data/dataset.ts";
 import { linear } from "../src/schedules/linear.ts";
 import { plateau } from "../src/schedules/plateau.ts";
 import type { Engine } from "../src/train/engine.ts";
+import type { WatchEvent } from "../src/train/findings.ts";
 import type { RunCheckpoint } from "../src/train/run_checkpoint.ts";
 import type { RunConfig } from "../src/train/run_config.ts";
 import { type Progress, type TrainResult, train } from "../src/train/train.ts";
-import type { WatchEvent } from "../src/train/watch.ts";
 
 /** Everything at once: a plateau, batches that grow, accumulation, clipping, averages, dropout, metric, stopping, watch. */
 export const everything: Omit<RunConfig, "optimizer"> & { readonly optimizer: Record<string, unknown> } = {

@@ -10,7 +10,8 @@ import { multiStep } from "../src/schedules/multi_step.ts";
 import { plateau } from "../src/schedules/plateau.ts";
 import { scale } from "../src/schedules/scale.ts";
 import { step } from "../src/schedules/step.ts";
-import { createWatch, type Verdict, type WatchEvent } from "../src/train/watch.ts";
+import type { WatchEvent } from "../src/train/findings.ts";
+import { createWatch, type Verdict } from "../src/train/watch.ts";
 
 type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;
 

@@ -1,8 +1,8 @@
 // Phrases that the command line, the page and the charts share: titles, and how a range test ended.
 import { short } from "../base/short.ts";
 import type { Role } from "../optimizer/optimizer.ts";
+import type { WatchEvent } from "../train/findings.ts";
 import { type RunConfig, trainableOf } from "../train/run_config.ts";
-import type { WatchEvent } from "../train/watch.ts";
 import type { RangeTestResult } from "./lr_finder.ts";
 
 /** The title of a run's charts. */

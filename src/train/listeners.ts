@@ -2,10 +2,10 @@
 // are distinguished from other failures.
 import { OptionError, show } from "../base/errors.ts";
 import type { CurvaturePoint } from "./curvature.ts";
+import type { WatchEvent } from "./findings.ts";
 import type { MetricOptions } from "./metric.ts";
 import type { RunState } from "./run_checkpoint.ts";
 import type { LayersPoint, Progress, TrainOptions } from "./train.ts";
-import type { WatchEvent } from "./watch.ts";
 
 export interface Listeners {
   /** Starts at a state whose past needs no report. */

@@ -11,10 +11,11 @@ import type { LayerStats } from "../optimizer/optimizer.ts";
 import type { CurvaturePoint, CurvatureState } from "./curvature.ts";
 import { diffFields } from "./diff.ts";
 import { fromWords, toWords } from "./exact.ts";
+import type { WatchEvent } from "./findings.ts";
 import type { HandoverState } from "./handover.ts";
 import type { MetricPoint } from "./metric.ts";
 import type { CompleteRunConfig } from "./run_config.ts";
-import type { WatchEvent, WatchState } from "./watch.ts";
+import type { WatchState } from "./watch.ts";
 
 const format = "fallline-run-checkpoint/1";
 

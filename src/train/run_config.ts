@@ -35,7 +35,7 @@ import {
 import { type CompleteCurvatureConfig, type CurvatureConfig, readCurvature } from "./curvature_config.ts";
 import { type CompleteDataConfig, type DataConfig, describeData, readData } from "./data.ts";
 import { type CompleteHandoverConfig, type HandoverConfig, readHandover } from "./handover_config.ts";
-import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } from "./watch.ts";
+import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } from "./watch_options.ts";
 
 const runFormat = "fallline-run/1";
 

@@ -5,6 +5,22 @@ import { DataError, show } from "../base/errors.ts";
 /** The memory of a figure; only the figure knows its meaning. */
 export type SignalState = readonly number[];
 
+/** Observations before a gradient has a usual size. */
+export const acquaintance = 10;
+/** Observations in a row of layers, or of a lost gradient, before they count: first steps and single batches may be unusual. */
+export const patience = 5;
+
+/** The states of figures, by name. */
+export function statesOf(signals: Readonly<Record<string, { state(): SignalState }>>): Record<string, SignalState> {
+  return Object.fromEntries(Object.entries(signals).map(([name, signal]) => [name, signal.state()]));
+}
+
+/** @throws DataError for anything but an object in the state of a watch. */
+export function readRecord(name: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new DataError(`the state of a watch holds ${show(value)} as ${name}; it must be an object`);
+}
+
 /** @throws DataError for anything but a list of that many numbers. */
 function readState(value: unknown, count: number): readonly number[] {
   if (Array.isArray(value) && value.length === count && value.every((number) => typeof number === "number"))

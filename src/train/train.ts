@@ -14,6 +14,7 @@ import { scheduleDefinitions } from "../schedules/index.ts";
 import { readEngine } from "./arguments.ts";
 import { type CurvaturePoint, type CurvatureTrack, createCurvatureTrack, meterRows } from "./curvature.ts";
 import { createTrainee, type Engine, mustFit, type Trainee } from "./engine.ts";
+import type { WatchEvent } from "./findings.ts";
 import { createHandover, type Handover, type HandoverRun } from "./handover.ts";
 import { openJob, type RunJob } from "./job.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
@@ -39,7 +40,7 @@ import {
   trainableOf,
 } from "./run_config.ts";
 import { createUse } from "./use.ts";
-import { createWatch, type WatchEvent } from "./watch.ts";
+import { createWatch } from "./watch.ts";
 
 /** A step's report with what the host knows about it. */
 export interface Progress extends StepReport {

@@ -1,79 +1,12 @@
 // Watching a run: it observes the steps of a run and reports what is wrong, as typed findings with the numbers behind them. It
 // knows no engine: a training loop, a sweep (one watch for each replica) or a custom loop feeds it.
 import { DataError, OptionError, show } from "../base/errors.ts";
-import { isOptions, type Range, readArray, readMade, readNumber } from "../base/options.ts";
-import { readFields } from "../base/words.ts";
+import { isOptions, readArray, readMade, readNumber } from "../base/options.ts";
 import type { LayerStats } from "../optimizer/optimizer.ts";
-import { Alarm, Fading, type Motion, Recent, type SignalState, Usual } from "./signals.ts";
-
-/** The thresholds of a watch. Ratios are plain numbers, not percent. */
-export interface WatchOptions {
-  /**
-   * Steps over which the loss is judged, a whole number in [8, 4096], default 40; also how many steps in a row a finding must be
-   * absent before it has ended. The longer it is, the less often noise looks like a swing or a standstill.
-   */
-  readonly window?: number | undefined;
-  /** Decay of the smoothed loss, in [0, 1), default 0.9: a mean of about the last ten. */
-  readonly smoothing?: number | undefined;
-  /**
-   * Diverging: the smoothed loss lies above its best by this many times the best itself, and by this many times what it had
-   * fallen before; > 0, default 1, which is twice its best and all gains lost. (Range tests stop at a 3, four times the best,
-   * since there the rate keeps rising.)
-   */
-  readonly rise?: number | undefined;
-  /**
-   * Diverging: and by this many standard deviations of the smoothed loss, as far as the loss is noise; >= 0, default 8, since
-   * the best of many noisy values is itself 3 below their mean and the worst 3 above.
-   */
-  readonly deviations?: number | undefined;
-  /**
-   * Oscillating: mean square of the loss's steps over that of its distance from its trend, in (2, 4), default 3.5. Independent
-   * noise has 2, and over 40 steps more than 3 by chance once in a thousand windows; a loss that alternates at every step has 4.
-   */
-  readonly alternation?: number | undefined;
-  /**
-   * Oscillating: the root mean square of the swing over the loss, > 0, default 0.01; smaller swings do not matter.
-   */
-  readonly swing?: number | undefined;
-  /**
-   * Stalled: the loss falls by less than this share of itself at a step, > 0, default 1e-4, with which it takes some 7,000
-   * steps to halve.
-   */
-  readonly fall?: number | undefined;
-  /**
-   * Exploding gradient: its norm is more than this many times its usual size (a fading geometric mean), and more than its usual
-   * size ever was; > 1, default 10, where minibatches differ by 2 or 3.
-   */
-  readonly explode?: number | undefined;
-  /**
-   * Vanishing gradient: its norm is less than this share of its usual size (and the loss has not halved before, after which it
-   * may simply have converged), or a layer's of the largest layer's; in (0, 1), default 1e-4.
-   */
-  readonly vanish?: number | undefined;
-  /**
-   * Large updates: an update changes a layer by more than this share of its norm; > 0, default 0.1. Healthy is around 1e-3
-   * (Karpathy, CS231n).
-   */
-  readonly largeUpdate?: number | undefined;
-  /** Small updates, and with layers observed a stall: by less than this share; >= 0, default 1e-5. */
-  readonly smallUpdate?: number | undefined;
-}
-
-const options: Readonly<Record<keyof WatchOptions, { readonly default: number; readonly range: Range }>> = {
-  window: { default: 40, range: { min: 8, max: 4096, integer: true } },
-  smoothing: { default: 0.9, range: { min: 0, below: 1 } },
-  rise: { default: 1, range: { above: 0 } },
-  deviations: { default: 8, range: { min: 0 } },
-  alternation: { default: 3.5, range: { above: 2, below: 4 } },
-  swing: { default: 0.01, range: { above: 0 } },
-  fall: { default: 1e-4, range: { above: 0 } },
-  explode: { default: 10, range: { above: 1 } },
-  vanish: { default: 1e-4, range: { above: 0, below: 1 } },
-  largeUpdate: { default: 0.1, range: { above: 0 } },
-  smallUpdate: { default: 1e-5, range: { min: 0 } },
-};
-
-export const watchOptionNames = Object.keys(options) as readonly (keyof WatchOptions)[];
+import { exploding, figure, type UpdateSize, type WatchEvent } from "./findings.ts";
+import { Alarm, acquaintance, Fading, type Motion, patience, Recent, readRecord, statesOf, Usual } from "./signals.ts";
+import { type Limits, readWatchOptions, type WatchOptions } from "./watch_options.ts";
+import { type Context, Layer, type Totals } from "./watched_layer.ts";
 
 /** The results of a training step; the `Progress` of `train` is one. */
 export interface WatchedStep {
@@ -100,143 +33,6 @@ export interface ObservedCurvature {
   /** The sharpness from which the rule's steps grow; null if unknown. */
   readonly edge: number | null;
 }
-
-interface Finding {
-  /** The training step at which it was found, 1-based. */
-  readonly step: number;
-  /** What happened, in one sentence with the numbers. */
-  readonly message: string;
-  /** What usually helps, in one sentence. */
-  readonly remedy: string;
-}
-
-/** The loss is NaN or infinite. */
-export interface NonFiniteLoss extends Finding {
-  /** The loss is NaN or infinite. */
-  readonly kind: "nonFiniteLoss";
-  /** NaN or an infinity (null in JSON). */
-  readonly loss: number;
-  /** The last finite loss; null without one. */
-  readonly last: number | null;
-}
-
-/** A gradient is NaN or infinite. */
-export interface NonFiniteGradient extends Finding {
-  /** A gradient is NaN or infinite. */
-  readonly kind: "nonFiniteGradient";
-  /** The reported norm (null in JSON if it is not finite). */
-  readonly gradientNorm: number;
-  /** Updates skipped so far. */
-  readonly skipped: number;
-}
-
-/** The loss has risen well above its best and keeps rising. */
-export interface Diverging extends Finding {
-  /** The loss has risen far above its best. */
-  readonly kind: "diverging";
-  /** The smoothed loss. */
-  readonly loss: number;
-  /** The lowest smoothed loss. */
-  readonly best: number;
-  /** The step with the lowest loss so far. */
-  readonly bestStep: number;
-}
-
-/**
- * The loss swings without getting lower, in a way that minibatches do not explain; or it stands still although there is a
- * gradient and the steps are long: they cross the valley from side to side, as plain gradient descent does on a parabola of
- * curvature λ at a rate of 2/λ.
- */
-export interface Oscillating extends Finding {
-  /** The loss rises and falls without getting lower. */
-  readonly kind: "oscillating";
-  /** Mean loss over the newer half of the window. */
-  readonly loss: number;
-  /** Half the distance from the lowest to the highest loss in the window. */
-  readonly amplitude: number;
-  /** Steps from one high to the next; 2 if the loss stands still. */
-  readonly period: number;
-  /** How much the loss would fall at a step if it were straight: gradient norm · step length; null if unknown. */
-  readonly expectedFall: number | null;
-}
-
-/** The rate is too small: the loss hardly falls though there is a gradient, and the weights hardly move. */
-export interface Stalled extends Finding {
-  /** The loss no longer gets lower. */
-  readonly kind: "stalled";
-  /** Mean loss over the newer half of the window. */
-  readonly loss: number;
-  /** How much the loss fell at a step, relative to the loss; may be negative. */
-  readonly fall: number;
-  /** The usual norm of the update relative to the norm of all weights; null if no layers are observed. */
-  readonly updateRatio: number | null;
-  /** Gradient norm · step length, relative to the loss: the largest share by which a step can lower it; null if unknown. */
-  readonly expectedFall: number | null;
-}
-
-/** A gradient's norm is far above its usual size. */
-export interface ExplodingGradient extends Finding {
-  /** A gradient's norm is far above its usual size. */
-  readonly kind: "explodingGradient";
-  /** The tensor; null for the whole gradient. */
-  readonly layer: string | null;
-  /** The norm. */
-  readonly gradientNorm: number;
-  /** The usual norm. */
-  readonly usual: number;
-}
-
-/** A layer's gradient is far below that of the others. */
-export interface VanishingGradient extends Finding {
-  /** A layer's gradient is far below that of the others. */
-  readonly kind: "vanishingGradient";
-  /** The tensor; null for the whole gradient. */
-  readonly layer: string | null;
-  /** The norm of its gradient. */
-  readonly gradientNorm: number;
-  /** What it is small compared with: the norm of the layer `against`, or else the usual norm, at least 2⁻²⁴ of the loss. */
-  readonly reference: number;
-  /** The norm that it is compared with. */
-  readonly against: string | null;
-}
-
-/** An update changes a layer too much or too little. */
-export interface UpdateSize extends Finding {
-  /** A layer's updates are too large or too small for its parameters. */
-  readonly kind: "largeUpdate" | "smallUpdate";
-  /** The tensor. */
-  readonly layer: string;
-  /** The norm of the change over the norm of the values before. */
-  readonly ratio: number;
-  /** The option whose limit it exceeds. */
-  readonly limit: number;
-}
-
-/** The sharpness has reached the edge of stability: along its eigenvector the rule's steps grow. */
-export interface EdgeOfStability extends Finding {
-  /** The largest curvature of the loss is at the edge of stability of the rule. */
-  readonly kind: "edgeOfStability";
-  /** The largest curvature; for Adam and AdamW, of the preconditioned Hessian. */
-  readonly sharpness: number;
-  /** How far an eigenvalue may be from it. */
-  readonly bound: number;
-  /** The curvature from which the rule's steps grow: 2 / lr for plain gradient descent. */
-  readonly edge: number;
-  /** The learning rate. */
-  readonly lr: number;
-}
-
-/** A finding of a watch, distinguished by `kind`; plain JSON except for numbers that are not finite. */
-export type WatchEvent =
-  | NonFiniteLoss
-  | NonFiniteGradient
-  | Diverging
-  | Oscillating
-  | Stalled
-  | ExplodingGradient
-  | VanishingGradient
-  | UpdateSize
-  | EdgeOfStability;
 
 /**
  * A run in one word: "waiting" until the loss is clearly below its start, "diverged" while the loss is not finite or stays where
@@ -291,10 +87,6 @@ export type WatchState = Readonly<Record<string, unknown>>;
 
 /** Below a thousandth of the first loss a run is done, and neither a stall nor a swing matters. */
 const done = 1e-3;
-/** Observations before a gradient has a usual size. */
-const acquaintance = 10;
-/** Observations in a row of layers, or of a lost gradient, before they count: first steps and single batches may be unusual. */
-const patience = 5;
 /** A gradient is alive while it has this share of the largest usual size it had. */
 const alive = 0.1;
 /** Half of float32's precision: a unit step along a gradient of this share of the loss no longer changes the loss's bits. */
@@ -309,25 +101,6 @@ const resolution = 2 ** -24;
  */
 export function createWatch(given: WatchOptions = {}): Watch {
   return new RunWatch(readWatchOptions(given));
-}
-
-/** The options with every default filled in. */
-export type Limits = Readonly<Record<keyof WatchOptions, number>>;
-
-/** @throws OptionError for values out of range and unknown options. */
-export function readWatchOptions(given: WatchOptions): Limits {
-  const names = watchOptionNames;
-  const fields = readFields("watch", given, names);
-  const read = (name: keyof WatchOptions) =>
-    fields[name] === undefined ? options[name].default : readNumber(`watch.${name}`, fields[name], options[name].range);
-  return Object.fromEntries(names.map((name) => [name, read(name)])) as Record<keyof WatchOptions, number>;
-}
-
-/** Norms over all tensors, for one update. */
-interface Totals {
-  readonly gradient: number;
-  readonly weight: number;
-  readonly update: number;
 }
 
 /** The memory of a watch, as single figures. */
@@ -388,15 +161,6 @@ const beginning: Figures = {
   rateRose: 0,
   totals: null,
 };
-
-function statesOf(signals: Readonly<Record<string, { state(): SignalState }>>): Record<string, SignalState> {
-  return Object.fromEntries(Object.entries(signals).map(([name, signal]) => [name, signal.state()]));
-}
-
-function readRecord(name: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new DataError(`the state of a watch holds ${show(value)} as ${name}; it must be an object`);
-}
 
 function readEntry(entry: unknown): readonly [string, unknown] {
   if (Array.isArray(entry) && entry.length === 2 && typeof entry[0] === "string") return [entry[0], entry[1]];
@@ -837,128 +601,4 @@ class RunWatch implements Watch {
   #atRate(): string {
     return Number.isNaN(this.#now.lr) ? "" : ` (lr ${figure(this.#now.lr)})`;
   }
-}
-
-/** The context in which a layer is judged. */
-interface Context {
-  /** The layer whose gradient is the largest. */
-  readonly largest: LayerStats;
-  readonly totals: Totals;
-  /** Whether the whole gradient explodes, which also covers the layers. */
-  readonly exploding: boolean;
-  /** Whether small updates would be a mistake: there is a gradient, and the schedule does not intend them. */
-  readonly settled: boolean;
-  readonly limits: Limits;
-}
-
-/** One tensor over the run. */
-class Layer {
-  readonly #gradient: Usual;
-  #fromZero: boolean;
-  readonly #exploding: Alarm;
-  readonly #vanishing = new Alarm(patience, patience);
-  readonly #large = new Alarm(patience, patience);
-  readonly #small = new Alarm(patience, patience);
-
-  constructor({ window, vanish, explode }: Limits, fromZero: boolean) {
-    this.#exploding = new Alarm(window);
-    this.#gradient = new Usual(vanish, explode);
-    this.#fromZero = fromZero;
-  }
-
-  state(): Readonly<Record<string, SignalState>> {
-    return { ...statesOf(this.#signals), fromZero: [Number(this.#fromZero)] };
-  }
-
-  /** @throws DataError for anything but the state of a layer. */
-  restore(state: unknown): void {
-    const record = readRecord("layers", state);
-    for (const [name, signal] of Object.entries(this.#signals)) signal.restore(record[name]);
-    this.#fromZero = Array.isArray(record.fromZero) && record.fromZero[0] === 1;
-  }
-
-  get #signals() {
-    return {
-      gradient: this.#gradient,
-      exploding: this.#exploding,
-      vanishing: this.#vanishing,
-      large: this.#large,
-      small: this.#small,
-    };
-  }
-
-  *observe(step: number, stats: LayerStats, context: Context): Generator<WatchEvent> {
-    const { name, gradientNorm, weightNorm, updateNorm } = stats;
-    const { largest, totals, settled, limits } = context;
-    const { size: usual, peak, count } = this.#gradient;
-    const sudden = count >= acquaintance && gradientNorm > limits.explode * usual && gradientNorm > peak;
-    if (this.#exploding.observe(sudden && !context.exploding, gradientNorm > (limits.explode / 2) * usual)) {
-      yield exploding(step, name, gradientNorm, usual);
-    }
-    this.#gradient.add(gradientNorm);
-    const reference = largest.gradientNorm;
-    if (
-      this.#vanishing.observe(gradientNorm < limits.vanish * reference, gradientNorm < 2 * limits.vanish * reference)
-    ) {
-      yield {
-        kind: "vanishingGradient",
-        step,
-        layer: name,
-        gradientNorm,
-        reference,
-        against: largest.name,
-        message: `the gradient norm of ${name} is ${figure(gradientNorm)} at step ${step}, that of ${largest.name} ${figure(reference)}`,
-        remedy:
-          "rescale the initial weights to the width, use activations that do not saturate, or add normalisation or skip connections",
-      };
-    }
-    const ratio = updateNorm / weightNorm;
-    // Biases and the like start at or stay near zero: the relative size of their updates means nothing.
-    const isMeaningful = !this.#fromZero && weightNorm > 0.01 * totals.weight;
-    if (
-      this.#large.observe(isMeaningful && ratio > limits.largeUpdate, isMeaningful && ratio > limits.largeUpdate / 2)
-    ) {
-      yield {
-        kind: "largeUpdate",
-        step,
-        layer: name,
-        ratio,
-        limit: limits.largeUpdate,
-        message: `an update changes ${name} by ${figure(ratio)} of its norm at step ${step}; around 0.001 is usual`,
-        remedy: "lower the rate, of this layer alone if the others are fine, warm up, or clip the gradient's norm",
-      };
-    }
-    const small = isMeaningful && settled && !this.#vanishing.active && ratio < limits.smallUpdate;
-    if (this.#small.observe(small, isMeaningful && ratio < 2 * limits.smallUpdate)) {
-      yield {
-        kind: "smallUpdate",
-        step,
-        layer: name,
-        ratio,
-        limit: limits.smallUpdate,
-        message: `an update changes ${name} by ${figure(ratio)} of its norm at step ${step}; around 0.001 is usual`,
-        remedy: "raise the rate, of this layer alone if the others move, or use a rule that scales each layer's step",
-      };
-    }
-  }
-}
-
-function exploding(step: number, layer: string | null, gradientNorm: number, usual: number): ExplodingGradient {
-  const whose = layer === null ? "the gradient's norm" : `the norm of the gradient of ${layer}`;
-  return {
-    kind: "explodingGradient",
-    step,
-    layer,
-    gradientNorm,
-    usual,
-    message: `${whose} is ${figure(gradientNorm)} at step ${step}, ${figure(gradientNorm / usual)} times what it usually is`,
-    remedy:
-      "clip the gradient's norm, lower the rate or warm up, and look for odd examples if it happens only on single batches",
-  };
-}
-
-/** At most three digits, as short as possible. */
-function figure(value: number): string {
-  const size = Math.abs(value);
-  return size > 0 && size < 1e-3 ? value.toExponential(2).replace(/\.?0+e/, "e") : String(Number(value.toPrecision(3)));
 }

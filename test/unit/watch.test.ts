@@ -13,13 +13,9 @@ import type { LayerStats } from "../../src/optimizer/optimizer.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine, createTrainee } from "../../src/train/engine.ts";
-import {
-  createWatch,
-  type Verdict,
-  type WatchEvent,
-  type WatchedStep,
-  type WatchOptions,
-} from "../../src/train/watch.ts";
+import type { WatchEvent } from "../../src/train/findings.ts";
+import { createWatch, type Verdict, type WatchedStep } from "../../src/train/watch.ts";
+import type { WatchOptions } from "../../src/train/watch_options.ts";
 
 interface Watched {
   readonly events: WatchEvent[];

@@ -4,11 +4,11 @@ import type { Optimizer, Role, TensorValues } from "../../../optimizer/optimizer
 import type { CurvaturePoint } from "../../../train/curvature.ts";
 import type { Halves } from "../../../train/data.ts";
 import type { Engine } from "../../../train/engine.ts";
+import type { WatchEvent } from "../../../train/findings.ts";
 import type { MetricPoint } from "../../../train/metric.ts";
 import type { RunCheckpoint } from "../../../train/run_checkpoint.ts";
 import { type CompleteRunConfig, readRunConfig } from "../../../train/run_config.ts";
 import { type LayersPoint, type Reason, train } from "../../../train/train.ts";
-import type { WatchEvent } from "../../../train/watch.ts";
 import { defineTask } from "../task.ts";
 import { scaledRates } from "./train_run.ts";
 
