@@ -79,6 +79,16 @@ export function gpuTimeOf(device: GPUDevice, encode: (pass: GPUComputePassEncode
   };
 }
 
+/** The device of a runner, and its wait. */
+export const runnerOn = (device: GPUDevice) => ({ device, wait: () => device.queue.onSubmittedWorkDone() });
+
+/** The same with the step, where that is one pass. */
+export const passRunner = (device: GPUDevice, encode: (pass: GPUComputePassEncoder) => void) => ({
+  ...runnerOn(device),
+  step: () => submitPass(device, encode),
+  ...gpuTimeOf(device, encode),
+});
+
 /** The rounding of the timestamps, found from those of a few passes: all are multiples of it. */
 export async function benchTimestamps(): Promise<Timestamps | null> {
   const device = await benchDevice();

@@ -8,7 +8,7 @@ export type { ProductShape } from "../src/engines/products/variants.ts";
 import { DeviceError, OptionError, show } from "../src/base/errors.ts";
 import { readNumber, readObject } from "../src/base/options.ts";
 import { readDevice } from "../src/engines/gpu/device.ts";
-import { gpuTimeOf, submitPass } from "./device.ts";
+import { passRunner } from "./device.ts";
 import { type Contender, runCases } from "./suite.ts";
 
 /** Encodes one step into an open pass: only dispatches; the pass is neither ended nor submitted. */
@@ -67,13 +67,7 @@ export async function bench(options: BenchOptions): Promise<readonly BenchRow[]>
   const contenders = Object.entries(readSteps(step)).map(
     ([engine, encode]): Contender => ({
       engine,
-      load: async () => ({
-        device,
-        step: () => submitPass(device, encode),
-        wait: () => device.queue.onSubmittedWorkDone(),
-        ...gpuTimeOf(device, encode),
-        destroy: () => undefined,
-      }),
+      load: async () => ({ ...passRunner(device, encode), destroy: () => undefined }),
     }),
   );
   const rows = await runCases(

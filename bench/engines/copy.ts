@@ -1,6 +1,6 @@
 // The time of the device's own copies for the same bytes: half of them read, half of them written.
 import { allocate } from "../../src/engines/gpu/allocate.ts";
-import { benchDevice } from "../device.ts";
+import { benchDevice, runnerOn } from "../device.ts";
 import type { Runner } from "../suite.ts";
 import { stepBytesOf, streamBytesOf, type UpdateWork } from "../update.ts";
 
@@ -27,7 +27,7 @@ async function copy(bytes: number): Promise<Runner> {
     device.queue.writeBuffer(made.from, at, written, 0, Math.min(written.length, size - at));
   }
   return {
-    device,
+    ...runnerOn(device),
     bytes: 2 * half,
     step() {
       const encoder = device.createCommandEncoder();
@@ -36,7 +36,6 @@ async function copy(bytes: number): Promise<Runner> {
       }
       device.queue.submit([encoder.finish()]);
     },
-    wait: () => device.queue.onSubmittedWorkDone(),
     destroy() {
       for (const buffer of buffers) buffer.destroy();
     },

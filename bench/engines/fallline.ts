@@ -1,5 +1,5 @@
 // fallline on WebGPU: a step is the objective's gradient and the optimizer's update, in one pass and one submission.
-import { allocate, bytesOf } from "../../src/engines/gpu/allocate.ts";
+import { bytesOf } from "../../src/engines/gpu/allocate.ts";
 import { encodeDispatches } from "../../src/engines/gpu/kernel.ts";
 import { readParts } from "../../src/engines/gpu/readback.ts";
 import { type Operand, productDispatch } from "../../src/engines/products/product.ts";
@@ -14,7 +14,7 @@ import {
   sgd,
 } from "../../src/index.ts";
 import { createModel, createObjective } from "../../src/training.ts";
-import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
+import { benchDevice, passRunner } from "../device.ts";
 import { replay, takeDown, timeKernels } from "../kernels.ts";
 import { answerOfProduct, bytesOfProduct, type Matrices } from "../matrices.ts";
 import { answerOf, datasetOf, inOrder, productsOf, tensorsOf, type Work } from "../network.ts";
@@ -31,7 +31,7 @@ import {
   type UpdateWork,
   upload,
 } from "../update.ts";
-import { type Keep, keeping } from "./keeping.ts";
+import { allocateKept, type Keep, keeping } from "./keeping.ts";
 
 export const train = keeping(async (keep, work: Work) => {
   const device = await benchDevice();
@@ -43,25 +43,20 @@ export const train = keeping(async (keep, work: Work) => {
     objective.encode(pass);
     optimizer.encode(pass);
   };
+  const runner = passRunner(device, encode);
   return {
-    device,
+    ...runner,
     step() {
       // The batch's row numbers are written at every step, as in a training loop.
       objective.setRows(rows);
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      encode(pass);
-      pass.end();
-      device.queue.submit([encoder.finish()]);
+      runner.step();
     },
-    wait: () => device.queue.onSubmittedWorkDone(),
     answer: () =>
       answerOf(
         async () => (await objective.step(rows)).loss,
         async () => inOrder(work, await optimizer.read()),
       ),
     encode,
-    ...gpuTimeOf(device, encode),
     kernels: () => timeKernels(device, encode, productsOf(work)),
   };
 });
@@ -73,7 +68,7 @@ export const product = keeping(async (keep, work: Matrices) => {
   const shape = { m, n, k, transposeA, transposeB };
   const { products } = await tune(device, [shape]);
   const { variant, source } = products[0]!;
-  const { made, buffers } = await allocate(device, `a product of ${m} × ${n} × ${k}`, (create) => ({
+  const made = await allocateKept(keep, device, `a product of ${m} × ${n} × ${k}`, (create) => ({
     a: create("A", work.a.byteLength, bytesOf(work.a)),
     b: create("B", work.b.byteLength, bytesOf(work.b)),
     c: create("C", 4 * m * n),
@@ -81,7 +76,6 @@ export const product = keeping(async (keep, work: Matrices) => {
     control: create("control", 16),
     batch: create("batch", 16),
   }));
-  for (const buffer of buffers) keep(buffer);
   const { a, b, c, control, batch } = made;
   const dispatch = await productDispatch(
     {
@@ -92,19 +86,16 @@ export const product = keeping(async (keep, work: Matrices) => {
     ...([a, b, c].map((buffer) => ({ buffer, stride: 0 })) as [Operand, Operand, Operand]),
   );
   const encode = (pass: GPUComputePassEncoder) => encodeDispatches(pass, [dispatch]);
-  const step = () => submitPass(device, encode);
+  const runner = passRunner(device, encode);
   return {
-    device,
+    ...runner,
     note: `the variant ${variant} (${source === "measured" ? "tuned" : source}); n counts the elements of C`,
     bytes: bytesOfProduct(work),
-    step,
-    wait: () => device.queue.onSubmittedWorkDone(),
     async answer() {
-      step();
+      runner.step();
       const [bytes] = await readParts(device, [{ buffer: c, offset: 0, bytes: 4 * m * n }]);
       return answerOfProduct(work, new Float32Array(bytes!));
     },
-    ...gpuTimeOf(device, encode),
   };
 });
 
@@ -132,13 +123,12 @@ export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevi
 /** The same on the caller's buffers, one for each tensor and role. */
 export const updateOfOwnBuffers = keeping(async (keep, work: UpdateWork) => {
   const device = await benchDevice();
-  const { made, buffers } = await allocate(device, `${work.n} parameters`, (create) =>
+  const made = await allocateKept(keep, device, `${work.n} parameters`, (create) =>
     work.tensors.map(({ name, shape, length }) => {
       const [params, gradients] = [create("params", 4 * length), create("gradients", 4 * length)];
       return external({ name, shape, params: { buffer: params }, gradients: { buffer: gradients } });
     }),
   );
-  for (const buffer of buffers) keep(buffer);
   for (const [
     t,
     {
@@ -153,22 +143,19 @@ export const updateOfOwnBuffers = keeping(async (keep, work: UpdateWork) => {
 
 function updating(device: GPUDevice, work: UpdateWork, optimizer: GpuOptimizer) {
   const encode = (pass: GPUComputePassEncoder) => optimizer.encode(pass);
-  const step = () => submitPass(device, encode);
+  const runner = passRunner(device, encode);
   const answering: Answering = {
-    step,
+    step: runner.step,
     ...(work.clip && { norm: async () => (await optimizer.stats()).gradientNorm }),
     params: () => readSamples(work, device, (t) => optimizer.binding("params", work.tensors[t]!.name)),
   };
   const bytes = stepBytesOf(work);
   return {
-    device,
+    ...runner,
     ...(!isChecked(work) && { note: "not checked: the reference of a rule with sums would take minutes" }),
     ...(bytes !== undefined && { bytes }),
     encode,
-    step,
-    wait: () => device.queue.onSubmittedWorkDone(),
     answer: () => answerOfUpdate(answering),
-    ...gpuTimeOf(device, encode),
   };
 }
 
@@ -181,17 +168,14 @@ export const norm = keeping(async (keep, work: UpdateWork) => {
   const encode = (pass: GPUComputePassEncoder) => {
     for (const dispatch of dispatches) replay(pass, dispatch);
   };
-  const step = () => submitPass(device, encode);
+  const runner = passRunner(device, encode);
   return {
-    device,
+    ...runner,
     bytes: 4 * work.n,
-    step,
-    wait: () => device.queue.onSubmittedWorkDone(),
     async answer() {
-      step();
+      runner.step();
       return { numbers: [(await optimizer.stats()).gradientNorm], values: [] };
     },
-    ...gpuTimeOf(device, encode),
   };
 });
 

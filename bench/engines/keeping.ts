@@ -1,4 +1,5 @@
 // Everything made by an engine's load is freed by its runner, or at once if a later part of the load throws.
+import { allocate, type CreateBuffer } from "../../src/engines/gpu/allocate.ts";
 import { messageOf, type Runner } from "../suite.ts";
 
 interface Destroyable {
@@ -29,6 +30,18 @@ export function keeping<A extends readonly unknown[], R extends Omit<Runner, "de
       throw also.length === 0 ? error : new AggregateError([error, ...also], messageOf(error), { cause: error });
     }
   };
+}
+
+/** Allocates buffers that are kept. */
+export async function allocateKept<T>(
+  keep: Keep,
+  device: GPUDevice,
+  purpose: string,
+  build: (create: CreateBuffer) => T,
+): Promise<T> {
+  const { made, buffers } = await allocate(device, purpose, build);
+  for (const buffer of buffers) keep(buffer);
+  return made;
 }
 
 /** Destroys all of them, and returns what they threw. */

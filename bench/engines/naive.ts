@@ -4,11 +4,11 @@ import wgslOfNorm from "../../shaders/bench/naive_norm.wgsl?raw";
 import wgslOfProduct from "../../shaders/bench/naive_product.wgsl?raw";
 import wgslOfSquares from "../../shaders/bench/naive_squares.wgsl?raw";
 import { assemble } from "../../src/base/assemble.ts";
-import { allocate, bytesOf } from "../../src/engines/gpu/allocate.ts";
+import { bytesOf } from "../../src/engines/gpu/allocate.ts";
 import { grid } from "../../src/engines/gpu/device.ts";
 import { compileKernel, type Dispatch, encodeDispatches } from "../../src/engines/gpu/kernel.ts";
 import { readParts } from "../../src/engines/gpu/readback.ts";
-import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
+import { benchDevice, passRunner, runnerOn, submitPass } from "../device.ts";
 import { answerOfProduct, bytesOfProduct, type Matrices } from "../matrices.ts";
 import {
   type Answering,
@@ -20,7 +20,7 @@ import {
   type UpdateWork,
   upload,
 } from "../update.ts";
-import { type Keep, keeping } from "./keeping.ts";
+import { allocateKept, type Keep, keeping } from "./keeping.ts";
 
 export const product = keeping(async (keep, work: Matrices) => {
   const device = await benchDevice();
@@ -33,13 +33,12 @@ export const product = keeping(async (keep, work: Matrices) => {
     layout: "auto",
     compute: { module: device.createShaderModule({ code: wgslOfProduct }) },
   });
-  const { made, buffers } = await allocate(device, `a product of ${m} × ${n} × ${k}`, (create) => ({
+  const made = await allocateKept(keep, device, `a product of ${m} × ${n} × ${k}`, (create) => ({
     sizes: create("sizes", sizes.byteLength, bytesOf(sizes), "uniform"),
     a: create("A", work.a.byteLength, bytesOf(work.a)),
     b: create("B", work.b.byteLength, bytesOf(work.b)),
     c: create("C", 4 * m * n),
   }));
-  for (const buffer of buffers) keep(buffer);
   const bindGroup = device.createBindGroup({
     layout: pipeline.getBindGroupLayout(0),
     entries: [made.sizes, made.a, made.b, made.c].map((buffer, binding) => ({ binding, resource: { buffer } })),
@@ -47,10 +46,9 @@ export const product = keeping(async (keep, work: Matrices) => {
   const dispatch = { pipeline, bindGroup, workgroups: [Math.ceil(n / 8), Math.ceil(m / 8)] } as const;
   const step = () => submitPass(device, (pass) => encodeDispatches(pass, [dispatch]));
   return {
-    device,
+    ...runnerOn(device),
     bytes: bytesOfProduct(work),
     step,
-    wait: () => device.queue.onSubmittedWorkDone(),
     async answer() {
       step();
       const [bytes] = await readParts(device, [{ buffer: made.c, offset: 0, bytes: 4 * m * n }]);
@@ -100,7 +98,7 @@ async function normDispatches(device: GPUDevice, work: UpdateWork, buffers: Norm
 async function createUpdate(keep: Keep, device: GPUDevice, work: UpdateWork, kind: "update" | "norm") {
   const sums = work.tensors.reduce((sum, { length }) => sum + alignedSums(length), 0);
   const maxNorm = Float32Array.of(maxNormOf(work));
-  const { made, buffers } = await allocate(device, `${work.n} parameters`, (create) => {
+  const made = await allocateKept(keep, device, `${work.n} parameters`, (create) => {
     const perTensor = (label: string) => work.tensors.map(({ length }) => create(label, 4 * length));
     const states = kind === "update" ? (["params", "m", "v"] as const) : [];
     const [params = [], m = [], v = []] = states.map(perTensor);
@@ -109,7 +107,6 @@ async function createUpdate(keep: Keep, device: GPUDevice, work: UpdateWork, kin
       maxNorm: create("the largest norm", 4, bytesOf(maxNorm), "uniform"),
     };
   });
-  for (const buffer of buffers) keep(buffer);
   for (const t of work.tensors.keys()) {
     upload(work, "gradients", t, { buffer: made.gradients[t]! }, device);
     if (kind === "update") upload(work, "params", t, { buffer: made.params[t]! }, device);
@@ -157,13 +154,11 @@ export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevi
   };
   const bytes = stepBytesOf(work);
   return {
-    device,
+    ...passRunner(device, encode),
     ...(bytes !== undefined && { bytes }),
     encode,
     step,
-    wait: () => device.queue.onSubmittedWorkDone(),
     answer: () => answerOfUpdate(answering),
-    ...gpuTimeOf(device, encode),
   };
 });
 
@@ -172,16 +167,13 @@ export const norm = keeping(async (keep, work: UpdateWork) => {
   const made = await createUpdate(keep, device, work, "norm");
   const dispatches = await normDispatches(device, work, made);
   const encode = (pass: GPUComputePassEncoder) => encodeDispatches(pass, dispatches);
-  const step = () => submitPass(device, encode);
+  const runner = passRunner(device, encode);
   return {
-    device,
+    ...runner,
     bytes: 4 * work.n,
-    step,
-    wait: () => device.queue.onSubmittedWorkDone(),
     async answer() {
-      step();
+      runner.step();
       return { numbers: [await readNorm(device, made.found)], values: [] };
     },
-    ...gpuTimeOf(device, encode),
   };
 });

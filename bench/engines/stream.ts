@@ -1,13 +1,13 @@
 // The roof: a kernel that moves an update's bytes with one addition per element, in the shape that is fastest here.
 import wgsl from "../../shaders/bench/stream.wgsl?raw";
 import { assemble } from "../../src/base/assemble.ts";
-import { allocate, type CreateBuffer } from "../../src/engines/gpu/allocate.ts";
+import type { CreateBuffer } from "../../src/engines/gpu/allocate.ts";
 import { grid } from "../../src/engines/gpu/device.ts";
 import { compileKernel, type Dispatch, encodeDispatches } from "../../src/engines/gpu/kernel.ts";
-import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
+import { benchDevice, passRunner, submitPass } from "../device.ts";
 import { quantile } from "../suite.ts";
 import { slotsOf, streamBytesOf, type UpdateWork, upload } from "../update.ts";
-import { keeping } from "./keeping.ts";
+import { allocateKept, keeping } from "./keeping.ts";
 
 /** The shape of the kernel: lanes per workgroup, and vec4s per lane. */
 interface Shape {
@@ -112,10 +112,9 @@ async function dispatchOf(
 export const update = keeping(async (keep, work: UpdateWork) => {
   const device = await benchDevice();
   const slots = slotsOf(work);
-  const { made, buffers } = await allocate(device, `a stream of ${work.n} parameters`, (create) =>
+  const made = await allocateKept(keep, device, `a stream of ${work.n} parameters`, (create) =>
     createBuffers(create, work.n, slots),
   );
-  for (const buffer of buffers) keep(buffer);
   // Pages never written to may all be the same one, which would be read from a cache.
   let offset = 0;
   for (const [t, { length }] of work.tensors.entries()) {
@@ -126,12 +125,9 @@ export const update = keeping(async (keep, work: UpdateWork) => {
   const dispatch = await dispatchOf(device, shape, made, work.n, slots);
   const encode = (pass: GPUComputePassEncoder) => encodeDispatches(pass, [dispatch]);
   return {
-    device,
+    ...passRunner(device, encode),
     note: `workgroups of ${shape.workgroupSize}, ${shape.each} vec4s a lane, the fastest shape tried at this size`,
     bytes: streamBytesOf(work),
     encode,
-    step: () => submitPass(device, encode),
-    wait: () => device.queue.onSubmittedWorkDone(),
-    ...gpuTimeOf(device, encode),
   };
 });

@@ -4,7 +4,7 @@ import { createCpuOptimizer, createOptimizer, sgd } from "../../src/index.ts";
 import { bytesPerRate, logisticLadder } from "../../src/lab/experiments/logistic_ladder.ts";
 import { landscapeOf } from "../../src/objectives/landscapes/define.ts";
 import { createCpuObjective, createObjective, initialTensors } from "../../src/training.ts";
-import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
+import { benchDevice, passRunner, submitPass } from "../device.ts";
 import { keeping } from "../engines/keeping.ts";
 import { timeKernels } from "../kernels.ts";
 import type { Answer, Case, Tier } from "../suite.ts";
@@ -43,20 +43,17 @@ const fallline = keeping(async (keep, count: number) => {
     submitPass(device, (pass) => {
       for (let i = 0; i < steps; i++) encode(pass);
     });
-  const wait = () => device.queue.onSubmittedWorkDone();
+  const runner = passRunner(device, encode);
   return {
-    device,
+    ...runner,
     note: "a turn's map steps, at most 200, are one submission",
     bytes: count * bytesPerRate,
-    step: () => run(1),
-    wait,
     async time(steps: number) {
       const started = performance.now();
       run(steps);
-      await wait();
+      await runner.wait();
       return (performance.now() - started) / steps;
     },
-    ...gpuTimeOf(device, encode),
     kernels: () => timeKernels(device, encode, []),
     async answer(): Promise<Answer> {
       run(compared);

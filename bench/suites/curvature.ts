@@ -2,7 +2,7 @@
 // same rows, whose time is the unit of its cost.
 import { createCpuOptimizer, createOptimizer, sgd } from "../../src/index.ts";
 import { createCpuObjective, createModel, createObjective, curvature, type Objective } from "../../src/training.ts";
-import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
+import { benchDevice, passRunner, runnerOn, submitPass } from "../device.ts";
 import { type Keep, keeping } from "../engines/keeping.ts";
 import { createWork, datasetOf, startOf, tensorsOf, type Work } from "../network.ts";
 import { type Answer, type Case, checkedSteps, type Tier } from "../suite.ts";
@@ -67,13 +67,12 @@ const fallline = keeping(async (keep, work: Work, checked: boolean) => {
   const answer = await answerOf(objective, rows, measure, checked ? checkedSteps : 2);
   const [cold, ...warm] = gradients;
   return {
-    device,
+    ...runnerOn(device),
     note: `${checked ? "" : "not checked: the reference would take minutes; "}${cold} gradients from a cold start, then ${warm.join(" and ")}`,
     prepare: () => move(objective, rows),
     async step() {
       await measure();
     },
-    wait: () => device.queue.onSubmittedWorkDone(),
     ...(checked && { answer: async () => answer }),
   };
 });
@@ -86,11 +85,8 @@ const gradient = keeping(async (keep, work: Work) => {
   submitPass(device, encode);
   await device.queue.onSubmittedWorkDone();
   return {
-    device,
+    ...passRunner(device, encode),
     note: "one gradient over the same rows: the unit of the cost",
-    step: () => submitPass(device, encode),
-    wait: () => device.queue.onSubmittedWorkDone(),
-    ...gpuTimeOf(device, encode),
   };
 });
 

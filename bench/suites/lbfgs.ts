@@ -12,7 +12,7 @@ import {
   landscapes,
   type Objective,
 } from "../../src/training.ts";
-import { benchDevice } from "../device.ts";
+import { benchDevice, runnerOn } from "../device.ts";
 import { type Keep, keeping } from "../engines/keeping.ts";
 import type { Answer, Case, Tier } from "../suite.ts";
 
@@ -74,12 +74,11 @@ const fallline = keeping(async (keep, n: number) => {
   const bound = await bindGpu(keep, n);
   const step = await lbfgsOn(keep, bound);
   return {
-    device: bound.device,
+    ...runnerOn(bound.device),
     bytes: 4 * n * (ourVectors(history) + gradientVectors),
     async step() {
       await step();
     },
-    wait: () => bound.device.queue.onSubmittedWorkDone(),
     answer: () => answerOf(step),
   };
 });
@@ -90,13 +89,12 @@ const textbook = keeping(async (keep, n: number) => {
   const step = await twoLoop(space, objective);
   for (let i = 0; i < warmUp; i++) await step();
   return {
-    device,
+    ...runnerOn(device),
     note: "not checked: the two-loop recursion with full steps, no line search, and a readback for each dot product",
     bytes: 4 * n * (textbookVectors(history) + gradientVectors),
     async step() {
       await step();
     },
-    wait: () => device.queue.onSubmittedWorkDone(),
   };
 });
 

@@ -15,7 +15,7 @@ import {
   type GpuObjective,
   type Objective,
 } from "../../src/training.ts";
-import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
+import { benchDevice, passRunner } from "../device.ts";
 import { type Keep, keeping } from "../engines/keeping.ts";
 import { createWork, datasetOf, flopsOf, hypers, tensorsOf, type Work } from "../network.ts";
 import { type Answer, type Case, type Contender, checkedSteps, type Tier } from "../suite.ts";
@@ -110,16 +110,15 @@ const run = keeping(async (keep, work: Sweep, cohorts: readonly (readonly number
     }
   };
   const rows = work.network && rowsOf(work.network);
+  const runner = passRunner(device, encode);
   return {
-    device,
+    ...runner,
     ...(bytes !== undefined && { bytes }),
     step() {
       if (rows) for (const { objective } of trainees) objective?.setRows(rows);
-      submitPass(device, encode);
+      runner.step();
     },
-    wait: () => device.queue.onSubmittedWorkDone(),
     answer: () => answerOf(work, trainees, cohorts),
-    ...gpuTimeOf(device, encode),
   };
 });
 
