@@ -49,19 +49,13 @@ function checkDefinition(definition: Rule): void {
     if (!taken) continue;
     throw new OptionError(`the rule ${name} has a ${what} "${taken}", a name that the optimizer reserves`);
   }
-  const unstarted = definition.fixed?.find((slot) => !slots.includes(slot) || definition.starts?.[slot] === undefined);
-  if (unstarted !== undefined) {
-    throw new OptionError(
-      `fixed of the rule ${name} has ${show(unstarted)}; it must name slots that have an entry in starts`,
-    );
-  }
-  const unfit = reduction?.advances?.find(
-    (slot) => !slots.includes(slot) || definition.starts?.[slot] !== undefined || slot === definition.factored?.slot,
-  );
-  if (unfit !== undefined) {
-    throw new OptionError(
-      `reduction.advances of the rule ${name} has ${show(unfit)}; it must name slots that start with 0 and are not factored`,
-    );
+  for (const [field, named, started, which] of [
+    ["fixed", definition.fixed, true, "have an entry in starts"],
+    ["reduction.advances", reduction?.advances, false, "start with 0"],
+  ] as const) {
+    const unfit = named?.find((slot) => !slots.includes(slot) || (definition.starts?.[slot] !== undefined) !== started);
+    if (unfit === undefined) continue;
+    throw new OptionError(`${field} of the rule ${name} has ${show(unfit)}; it must name slots that ${which}`);
   }
   const defaults = defaultsOf(hypers);
   const filled = readRecord(

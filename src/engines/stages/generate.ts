@@ -128,15 +128,16 @@ function hooked(modifiers: readonly ModifierKernel[], hook: Hook): readonly stri
 export function cellStructsSnippet({ ruleSet, layout }: KernelContext): Snippet {
   const { rule, slots } = ruleSet;
   const { reduction } = rule;
-  const others = slots.filter((slot) => !rule.slots.includes(slot));
   const scalars = [...(rule.factored ? ["factored"] : []), ...ruleScalars(layout).map(({ name }) => name)];
   const sums = reduction
-    ? `${uniformStruct("Sums", reduction.sums, "vec4f")}${uniformStruct("Totals", ["count", ...reduction.sums], "f32")}`
+    ? `${uniformStruct("Sums", reduction.sums, "vec4f")}${uniformStruct("Totals", ["count", ...reduction.sums], "f32")}struct Measured {
+  x: Cell, sums: Sums
+}
+`
     : "";
-  const measured = reduction?.advances ? "struct Measured {\n  x: Cell,\n  sums: Sums,\n}\n" : "";
   return generated(
     `structs of rule "${rule.name}"`,
-    `${uniformStruct("Cell", ["p", "step", "decay", ...rule.slots, ...others], "vec4f")}${uniformStruct("Scalars", scalars, "f32")}${sums}${measured}`,
+    `${uniformStruct("Cell", ["p", "step", "decay", ...new Set([...rule.slots, ...slots])], "vec4f")}${uniformStruct("Scalars", scalars, "f32")}${sums}`,
   );
 }
 
@@ -153,33 +154,19 @@ export function ruleCallsSnippet({ ruleSet }: KernelContext): Snippet {
 
 /** Loading and storing everything about four elements. */
 export function cellSnippet(context: KernelContext): Snippet {
-  const { ruleSet } = context;
-  const { rule } = ruleSet;
-  const others = ruleSet.slots.filter((slot) => !rule.slots.includes(slot));
-  const all = [...rule.slots, ...others];
-  const factoredSlot = rule.factored?.slot;
+  const { rule, slots } = context.ruleSet;
+  const all = [...new Set([...rule.slots, ...slots])];
   const load = (factored: string) => (slot: string) => {
-    if (!ruleSet.slots.includes(slot)) return "vec4f()";
-    const stored = slot === factoredSlot ? `${factored}(chunk, e, h)` : loadSlot(context, slot);
-    const start = others.includes(slot) ? "p" : rule.starts?.[slot];
+    if (!slots.includes(slot)) return "vec4f()";
+    const stored = slot === rule.factored?.slot ? `${factored}(chunk, e, h)` : loadSlot(context, slot);
+    const start = rule.slots.includes(slot) ? rule.starts?.[slot] : "p";
     if (start === undefined) return stored;
     const value =
       start === "p" ? "p" : typeof start === "number" ? `vec4f(${floating(start)})` : `vec4f(h.${snakeCase(start)})`;
     return `select(${stored}, ${value}, h.first != 0.0)`;
   };
-  // Values whose signs matter fade to 0 alike, whether arithmetic keeps numbers below 2^-126 or not.
-  const store = (slots: readonly string[]) =>
-    slots
-      .map((slot) => {
-        const value = `${rule.goesBySign ? "normal_or_zero" : ""}(y.${snakeCase(slot)})`;
-        return `  ${slot === factoredSlot ? `store_factored(chunk, e, ${value})` : storeSlot(context, slot, value)};\n`;
-      })
-      .join("");
-  const fixed = ruleSet.slots.filter((slot) => rule.fixed?.includes(slot));
-  const advanced = ruleSet.slots.filter((slot) => rule.reduction?.advances?.includes(slot));
-  // The products have already written the orthogonalised slot, and `measure` those that it advances.
-  const written = [...fixed, ...advanced, rule.orthogonalises?.slot];
-  const changed = ruleSet.slots.filter((slot) => !written.includes(slot));
+  // `measure` has already written the slots that it advances, and the products the orthogonalised one.
+  const unstored = [rule.fixed, rule.reduction?.advances, [rule.orthogonalises?.slot]];
   return generated(
     `cell of rule "${rule.name}"`,
     `fn load_cell(chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
@@ -195,21 +182,24 @@ fn load_whole_cell(chunk: Chunk, e: u32, h: Row) -> Cell {
   return Cell(${["p", "vec4f()", "vec4f()", ...all.map(load("load_factored_four"))].join(", ")});
 }
 
-fn store_slots(chunk: Chunk, e: u32, y: Cell) {
-  let at = chunk.state + e / 4u;
-${store(changed)}}
-
+${storing(context, "store_slots", (slot) => !unstored.some((its) => its?.includes(slot)))}
 // Slots that keep their initial value.
-fn store_fixed(chunk: Chunk, e: u32, y: Cell) {
-  let at = chunk.state + e / 4u;
-${store(fixed)}}
-
-// Slots that the rule's \`measure\` advances.
-fn store_advanced(chunk: Chunk, e: u32, y: Cell) {
-  let at = chunk.state + e / 4u;
-${store(advanced)}}
-`,
+${storing(context, "store_fixed", (slot) => rule.fixed?.includes(slot))}`,
   );
+}
+
+/** A function that stores some of the slots of four elements. */
+function storing(context: KernelContext, name: string, picks: (slot: string) => unknown): string {
+  const { rule, slots } = context.ruleSet;
+  const stores = slots.filter(picks).map((slot) => {
+    // Values whose signs matter fade to 0 alike, whether arithmetic keeps numbers below 2^-126 or not.
+    const value = `${rule.goesBySign ? "normal_or_zero" : ""}(y.${snakeCase(slot)})`;
+    return `  ${slot === rule.factored?.slot ? `store_factored(chunk, e, ${value})` : storeSlot(context, slot, value)};\n`;
+  });
+  return `fn ${name}(chunk: Chunk, e: u32, y: Cell) {
+  let at = chunk.state + e / 4u;
+${stores.join("")}}
+`;
 }
 
 function loadSlot(context: KernelContext, slot: string): string {
@@ -393,14 +383,21 @@ fn sum_of(t: Terms) -> Sum {
 }
 
 /** The terms that the rule measures; stores the slots that it advances. */
-export function measuredSnippet({ ruleSet }: KernelContext): Snippet {
-  const { sums, advances } = ruleSet.rule.reduction!;
-  const advanced = advances ? "  store_advanced(chunk, e, measured.x);\n  let sums = measured.sums;\n" : "";
+export function measuredSnippet(context: KernelContext): Snippet {
+  const { name, reduction } = context.ruleSet.rule;
+  const { sums, advances } = reduction!;
+  const terms = `Terms(${sums.map((sum) => `sums.${snakeCase(sum)}`).join(", ")})`;
+  const body = advances
+    ? `  let measured = measure(x, g, h, r);
+  store_advanced(chunk, e, measured.x);
+  let sums = measured.sums;`
+    : "  let sums = measure(x, g, h, r);";
   return generated(
-    `terms of rule "${ruleSet.rule.name}"`,
-    `fn terms(chunk: Chunk, e: u32, x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
-  let ${advances ? "measured" : "sums"} = measure(x, g, h, r);
-${advanced}  return Terms(${sums.map((name) => `sums.${snakeCase(name)}`).join(", ")});
+    `terms of rule "${name}"`,
+    `${advances ? storing(context, "store_advanced", (slot) => advances.includes(slot)) : ""}
+fn terms(chunk: Chunk, e: u32, x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
+${body}
+  return ${terms};
 }
 `,
   );
