@@ -24,7 +24,10 @@ export interface HandoverConfig {
    * successive gradients point against each other, and the ratio is negative.
    */
   readonly below?: number | undefined;
-  /** With "noise": steps from one ratio to the next, a whole number in [2, 500], default 50. */
+  /**
+   * With "noise": steps from one ratio to the next, a whole number in [2, 500] and a multiple of `accumulate`; default 50, or with
+   * `accumulate` the next multiple of it.
+   */
   readonly every?: number | undefined;
   /** Pairs that L-BFGS keeps, a whole number in [1, 1000]; default 10. */
   readonly history?: number | undefined;
@@ -82,10 +85,11 @@ function readConfig(value: unknown, accumulate: number, hasMetric: boolean): Com
       history,
     };
   }
-  return {
-    at: kind,
-    below: readNumber("handover.below", fields.below ?? 1, { above: 0 }),
-    every: whole("every", fields.every ?? 50, 2, 500),
-    history,
-  };
+  const every = whole("every", fields.every ?? accumulate * Math.ceil(50 / accumulate), 2, 500);
+  if (every % accumulate !== 0) {
+    throw new OptionError(
+      `handover.every is ${every}; with accumulate: ${accumulate} it must be a multiple of that, since other steps make no update`,
+    );
+  }
+  return { at: kind, below: readNumber("handover.below", fields.below ?? 1, { above: 0 }), every, history };
 }

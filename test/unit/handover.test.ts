@@ -25,6 +25,8 @@ describe("the config of a handover", () => {
     expect(read(null)).toBeNull();
     expect(read({ at: 5 })).toEqual({ at: 5, history: 10 });
     expect(read({ at: "noise" })).toEqual({ at: "noise", below: 1, every: 50, history: 10 });
+    const accumulating = { optimizer: { ...adam(), accumulate: 3 } } as Partial<RunConfig>;
+    expect(read({ at: "noise" }, accumulating)).toMatchObject({ every: 51 });
     const metric = { type: "loss", every: 5 } as const;
     const whole = { at: "plateau", patience: 5, minDelta: 0, history: 10 };
     expect(read({ at: "plateau" }, { metric })).toEqual(whole);
@@ -41,6 +43,11 @@ describe("the config of a handover", () => {
     [{ at: 5, history: 0 }, {}, "handover.history is 0; it must be a whole number in [1, 1000]"],
     [{ at: "plateau" }, {}, 'handover.at is "plateau", which needs metric'],
     [{ at: 5 }, { optimizer: { ...adam(), accumulate: 2 } }, "with accumulate: 2 it must be a multiple of that"],
+    [
+      { at: "noise", every: 10 },
+      { optimizer: { ...adam(), accumulate: 3 } },
+      "handover.every is 10; with accumulate: 3 it must be a multiple of that, since other steps make no update",
+    ],
     [{ at: 5 }, { optimizer: { ...adam(), maximize: true } }, "with maximize: true it must be left out"],
     [{ at: 5 }, { optimizer: { ...adam(), modifiers: [ema({ decay: 0.9 })] } }, "results are its ema"],
     [{ at: 5 }, { optimizer: scheduleFreeSgd() }, "results are its evaluation"],
