@@ -126,6 +126,13 @@ describe("fallline train --save-every", () => {
     expect(lessSteps.stderr).toMatch(/^fallline: steps is 100; it must be at least 210, the steps of the run of .*$/m);
     const otherRun = await fallline(["train", short, "--resume", killed]);
     expect(otherRun.stderr).toMatch(/^fallline: optimizer\.rule is "sgd"; it must be "adamw", as in the run of /m);
+    // An option is held against what it sets, and nothing else.
+    const otherRate = await fallline(["train", "--resume", killed, "--batch", "8", "--lr", "0.5"]);
+    expect(otherRate.stderr).toMatch(
+      /^fallline: optimizer\.lr is \{"type":"seq.*\}; it must be \{.*, as in the run of /m,
+    );
+    const sameBatch = await fallline(["train", "--resume", killed, "--batch", "8", "--steps", "100"]);
+    expect(sameBatch.stderr).toMatch(/^fallline: steps is 100; it must be at least 210/m);
     const otherFolder = await fallline(["train", "--resume", killed, "--out", join(folder, "x")]);
     expect(otherFolder.stderr).toMatch(/^fallline: out is ".*x"; with --resume it must be left out/);
     const nothing = await fallline(["train", "--resume", join(folder, "nowhere")]);

@@ -188,12 +188,36 @@ export async function openResumed(
   options: DataOptions,
 ): Promise<Job> {
   const saved = readRunConfig(state.config);
-  const isGiven = path !== undefined || Object.keys(job).length > 0;
-  const whole = path === undefined ? { ...job, steps: saved.steps } : job;
-  const given = isGiven ? (await openJob(path, whole, options)).config : saved;
-  const steps = asked ?? given.steps;
-  mustBeSameRun(saved, { ...given, steps }, checkpoint);
+  const given = await givenFields(saved, path, job, options);
+  const steps = asked ?? given.steps ?? saved.steps;
+  mustBeSameRun(saved, { ...saved, ...given, steps }, checkpoint);
   return jobOf(completeConfig({ ...saved, steps }, options));
+}
+
+/** The fields of a run config that each option sets. */
+const fieldsOf: { readonly [Option in keyof Required<JobOptions>]: readonly (keyof CompleteRunConfig)[] } = {
+  model: ["model"],
+  rule: ["optimizer"],
+  lr: ["optimizer"],
+  batch: ["batch"],
+  steps: ["steps"],
+  seed: ["seed", "init"],
+  handover: ["handover", "metric"],
+  curvature: ["curvature"],
+};
+
+/** What a file says of a run that is resumed, or options: of the fields that they set, and no others. */
+async function givenFields(
+  saved: CompleteRunConfig,
+  path: string | undefined,
+  job: JobOptions,
+  options: DataOptions,
+): Promise<Partial<CompleteRunConfig>> {
+  if (path !== undefined) return (await openJob(path, job, options)).config;
+  const names = Object.keys(job) as readonly (keyof JobOptions)[];
+  if (names.length === 0) return {};
+  const { config } = await openJob(path, { rule: saved.optimizer.rule.name, ...job, steps: saved.steps }, options);
+  return Object.fromEntries(names.flatMap((name) => fieldsOf[name].map((field) => [field, config[field]])));
 }
 
 function readOutcome(run: Readonly<Record<string, unknown>>): RunOutcome {
