@@ -13,7 +13,7 @@ import { isCsv, readData } from "../../train/data.ts";
 import type { RunOutcome } from "../../train/diff.ts";
 import type { RunData } from "../../train/job.ts";
 import { mustBeSameRun } from "../../train/run_checkpoint.ts";
-import { type CompleteRunConfig, readRunConfig, trainableOf } from "../../train/run_config.ts";
+import { type CompleteRunConfig, type RunConfig, readRunConfig, trainableOf } from "../../train/run_config.ts";
 import type { Found } from "./checkpoints.ts";
 import { loadData } from "./data.ts";
 import { isFolder, readJson } from "./files.ts";
@@ -188,14 +188,14 @@ export async function openResumed(
   options: DataOptions,
 ): Promise<Job> {
   const saved = readRunConfig(state.config);
-  const given = await givenFields(saved, path, job, options);
-  const steps = asked ?? given.steps ?? saved.steps;
-  mustBeSameRun(saved, { ...saved, ...given, steps }, checkpoint);
+  const given = path === undefined ? withOptions(saved, job) : (await openJob(path, job, options)).config;
+  const steps = asked ?? given.steps;
+  mustBeSameRun(saved, { ...given, steps }, checkpoint);
   return jobOf(completeConfig({ ...saved, steps }, options));
 }
 
 /** The fields of a run config that each option sets. */
-const fieldsOf: { readonly [Option in keyof Required<JobOptions>]: readonly (keyof CompleteRunConfig)[] } = {
+const fieldsOf: { readonly [Option in keyof Required<JobOptions>]: readonly (keyof RunConfig)[] } = {
   model: ["model"],
   rule: ["optimizer"],
   lr: ["optimizer"],
@@ -206,18 +206,15 @@ const fieldsOf: { readonly [Option in keyof Required<JobOptions>]: readonly (key
   curvature: ["curvature"],
 };
 
-/** What a file says of a run that is resumed, or options: of the fields that they set, and no others. */
-async function givenFields(
-  saved: CompleteRunConfig,
-  path: string | undefined,
-  job: JobOptions,
-  options: DataOptions,
-): Promise<Partial<CompleteRunConfig>> {
-  if (path !== undefined) return (await openJob(path, job, options)).config;
+/** A saved run with the fields that options set, and no others. */
+function withOptions(saved: CompleteRunConfig, job: JobOptions): CompleteRunConfig {
   const names = Object.keys(job) as readonly (keyof JobOptions)[];
-  if (names.length === 0) return {};
-  const { config } = await openJob(path, { rule: saved.optimizer.rule.name, ...job, steps: saved.steps }, options);
-  return Object.fromEntries(names.flatMap((name) => fieldsOf[name].map((field) => [field, config[field]])));
+  const { model, ...made } = jobConfig({ rule: saved.optimizer.rule.name, ...job, steps: saved.steps });
+  const { layers } = model as MlpConfig;
+  // The rest of a model is not for options to say.
+  const fields: Partial<RunConfig> = { ...made, model: { ...(saved.model as MlpConfig | undefined), layers } };
+  const set = names.flatMap((name) => fieldsOf[name]).filter((field) => fields[field] !== undefined);
+  return readRunConfig({ ...saved, ...Object.fromEntries(set.map((field) => [field, fields[field]])) });
 }
 
 function readOutcome(run: Readonly<Record<string, unknown>>): RunOutcome {
