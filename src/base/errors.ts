@@ -39,9 +39,16 @@ const shown = 60;
  */
 export function show(value: unknown): string {
   if (typeof value === "number" || value === undefined) return String(value);
-  if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
-  const text = value instanceof RegExp ? String(value) : (written(value) ?? Object.prototype.toString.call(value));
+  try {
+    return cut(value instanceof RegExp ? String(value) : written(value, shown));
+  } catch {
+    // It cannot be read: a getter throws.
+    return Object.prototype.toString.call(value);
+  }
+}
+
+function cut(text: string): string {
   return text.length > shown ? `${text.slice(0, shown - 3)}...` : text;
 }
 
@@ -50,50 +57,32 @@ const mostListed = 10;
 
 /** Names for a sentence: all of a few, the first of many, long ones cut. */
 export function listed(names: readonly string[]): string {
-  const few = names.slice(0, mostListed).map((name) => (name.length > shown ? `${name.slice(0, shown - 3)}...` : name));
+  const few = names.slice(0, mostListed).map(cut);
   const more = names.length - few.length;
   return `${few.join(", ")}${more > 0 ? ` and ${more.toLocaleString("en")} more` : ""}`;
 }
 
-/** The value as JSON, no longer than is shown; undefined if it cannot be read (a getter that throws). */
-function written(value: unknown): string | undefined {
-  const out = { text: "" };
-  try {
-    write(value, out);
-    return out.text;
-  } catch {
-    return undefined;
+/** The value as JSON, hardly longer than there is room for; typed arrays are shown by kind and length. */
+function written(value: unknown, room: number): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, shown + 1));
+  if (typeof value === "function") return '"a function"';
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "symbol") return String(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  if (ArrayBuffer.isView(value)) {
+    return `${value.constructor.name}(${"length" in value ? value.length : value.byteLength})`;
   }
-}
-
-/** Appends a value's JSON until there is more than is shown; typed arrays are shown by kind and length. */
-function write(value: unknown, out: { text: string }): void {
-  if (out.text.length > shown) return;
-  if (typeof value === "string") out.text += JSON.stringify(value.slice(0, shown + 1));
-  else if (typeof value === "function") out.text += '"a function"';
-  else if (typeof value === "bigint") out.text += `${value}n`;
-  else if (typeof value === "symbol") out.text += String(value);
-  else if (typeof value !== "object" || value === null) out.text += JSON.stringify(value) ?? "null";
-  else if (ArrayBuffer.isView(value)) {
-    out.text += `${value.constructor.name}(${"length" in value ? value.length : value.byteLength})`;
-  } else if ("toJSON" in value && typeof value.toJSON === "function") out.text += JSON.stringify(value);
-  else {
-    const list = Array.isArray(value);
-    out.text += list ? "[" : "{";
-    let comma = "";
-    for (const key of list ? value.keys() : Object.keys(value)) {
-      if (out.text.length > shown) return;
-      const part: unknown = value[key as keyof typeof value];
-      // JSON leaves such fields out.
-      if (!list && (part === undefined || typeof part === "symbol")) continue;
-      out.text += comma;
-      comma = ",";
-      if (!list) {
-        write(key, out);
-        out.text += ":";
-      }
-      write(part, out);
-    }
-    if (out.text.length <= shown) out.text += list ? "]" : "}";
+  if ("toJSON" in value && typeof value.toJSON === "function") return JSON.stringify(value) ?? "undefined";
+  const list = Array.isArray(value);
+  let text = list ? "[" : "{";
+  for (const key of list ? value.keys() : Object.keys(value)) {
+    if (text.length > room) return text;
+    const part: unknown = value[key as keyof typeof value];
+    // JSON leaves such fields out.
+    if (!list && (part === undefined || typeof part === "symbol")) continue;
+    if (text.length > 1) text += ",";
+    if (!list) text += `${written(key, room)}:`;
+    text += written(part, room - text.length);
   }
+  return text + (list ? "]" : "}");
 }

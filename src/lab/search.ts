@@ -256,7 +256,7 @@ function ruleConfig(config: RunConfig, name: string): RunConfig {
 
 /** Whether a modifier goes with a rule. */
 function suits(config: ModifierConfig, rule: Rule): boolean {
-  const surroundings = { rules: [rule], segments: [] };
+  const surroundings = { rules: [rule], segments: [], skips: true };
   const [active] = readModifiers(rule.name, [config]);
   return active === undefined || active.modifier.refusal(active, surroundings) === undefined;
 }

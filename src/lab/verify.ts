@@ -263,7 +263,9 @@ function everyModifier(rule: Rule, tensors: Tensors): Record<string, unknown> {
     if (law === undefined) return [];
     const value = type === undefined ? law : { type, ...(law as object) };
     const active = modifier.activate(key, value);
-    return active && modifier.refusal(active, { rules: [rule], segments }) === undefined ? [[key, value]] : [];
+    return active && modifier.refusal(active, { rules: [rule], segments, skips: true }) === undefined
+      ? [[key, value]]
+      : [];
   });
   return Object.fromEntries(fitting);
 }

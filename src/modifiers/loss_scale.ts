@@ -44,6 +44,8 @@ export const lossScale = /* @__PURE__ */ defineModifier<
     }
     return read;
   },
+  conflict: (_, { skips }) =>
+    skips ? undefined : "skipNonFinite is false; with lossScale, which relies on skips, it must be true",
   effects: (settings) => ({
     lossScale: {
       ...settings,

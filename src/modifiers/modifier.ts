@@ -68,6 +68,8 @@ export interface ActiveModifier extends Omit<Effects, "hooks" | "snippets">, Mod
 export interface Surroundings {
   readonly rules: readonly Rule[];
   readonly segments: readonly Segment[];
+  /** Whether steps are skipped. */
+  readonly skips: boolean;
 }
 
 /** A cost in docs/rules.md, and configs with this cost, which tests count. */

@@ -1,7 +1,6 @@
 // The layout of a rule set's state: slot after slot, each with the rule set's segments one after the other, then the scales of
 // adaptive clipping; and the scalars of its reductions. The same for both engines. Pure arithmetic, in elements.
 
-import { OptionError } from "../base/errors.ts";
 import { float32, type SlotFormat, wordsOf } from "../rules/slot_format.ts";
 import { type Segment, segmentAlignment } from "./arena.ts";
 import type { Plan, RuleSet } from "./plan.ts";
@@ -83,7 +82,7 @@ export function layoutRuleSet(plan: Plan, ruleSet: RuleSet, segments: readonly S
   const placed = inSlots.sort((a, b) => a.at - b.at);
   let stateLength = 0;
   const slotBases = new Map<string, number>();
-  const formats = new Map(ruleSet.slots.map((slot) => [slot, formatOf(ruleSet, slot)]));
+  const formats = new Map(ruleSet.slots.map((slot) => [slot, rule.formats?.[slot] ?? float32]));
   for (const slot of ruleSet.slots) {
     slotBases.set(slot, stateLength);
     stateLength += slot === rule.factored?.slot ? factoredStride : wordsOf(formats.get(slot)!, stride);
@@ -130,16 +129,6 @@ export function slotRange(layout: RuleSetLayout, place: Place, slot: string) {
   }
   const length = place.factored ? meansOf(place.factored) : place.segment.length;
   return { offset: base + place.factoredOffset, length, format };
-}
-
-function formatOf({ rule }: RuleSet, slot: string): SlotFormat {
-  const format = rule.formats?.[slot] ?? float32;
-  if (format.encode && (slot === rule.factored?.slot || slot === rule.orthogonalises?.slot)) {
-    throw new OptionError(
-      `rule "${rule.name}" stores slot "${slot}" as ${format.name}; factored and orthogonal slots must be float32`,
-    );
-  }
-  return format;
 }
 
 /** Columns first, then rows from the next multiple of 4. */

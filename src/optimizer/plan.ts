@@ -122,7 +122,7 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
     flags,
     maximize,
     modifiers,
-    ...effectsOf(name, modifiers),
+    ...effectsOf(modifiers),
     replicas,
     groups,
     groupOf,
@@ -132,9 +132,9 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
     names: segments.map(({ name }) => name),
   };
   const hypers = new Hypers(plan);
-  const surroundings = { rules: plan.ruleSets.map((ruleSet) => ruleSet.rule), segments };
+  const rules = plan.ruleSets.map((ruleSet) => ruleSet.rule);
   for (const active of modifiers) {
-    const refusal = active.modifier.refusal(active, surroundings);
+    const refusal = active.modifier.refusal(active, { rules, segments, skips: plan.skipNonFinite });
     if (refusal !== undefined) throw new OptionError(refusal);
     active.row?.(0);
   }
@@ -186,17 +186,13 @@ export function skipsOf(modifiers: readonly ActiveModifier[]): boolean {
 }
 
 /** The effects of modifiers on the step as a whole. */
-function effectsOf(name: string, modifiers: readonly ActiveModifier[]) {
+function effectsOf(modifiers: readonly ActiveModifier[]) {
   const said = <T>(of: (modifier: ActiveModifier) => T | undefined): T | undefined =>
     modifiers.map(of).findLast((value) => value !== undefined);
-  const [skipNonFinite, lossScale] = [skipsOf(modifiers), said((modifier) => modifier.lossScale)];
-  if (lossScale && !skipNonFinite) {
-    throw new OptionError(`${name}.skipNonFinite is false; with lossScale, which relies on skips, it must be true`);
-  }
   return {
     clipNorm: said(({ norm }) => norm),
-    skipNonFinite,
-    lossScale,
+    skipNonFinite: skipsOf(modifiers),
+    lossScale: said((modifier) => modifier.lossScale),
     accumulate: said(({ accumulate }) => accumulate) ?? 1,
     missed: said(({ missed }) => missed),
     watch: modifiers.some(({ files }) => files !== undefined),

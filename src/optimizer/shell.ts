@@ -5,7 +5,6 @@ import { OptionError, show } from "../base/errors.ts";
 import { inMemory, memoryError } from "../base/host_memory.ts";
 import { readObject } from "../base/options.ts";
 import { matchSegments, type Segment } from "./arena.ts";
-import { evaluationValues } from "./evaluation.ts";
 import { type Hypers, readReplica } from "./hypers.ts";
 import { type RuleSetLayout, scalarValues } from "./layout.ts";
 import { type Locate, locator, mustAllow, scalarRange } from "./locations.ts";
@@ -83,7 +82,11 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
   const readEvaluation = async (replica: number) => {
     const { values, past } = await fetchRoles(its, ["params", ...planSlots(plan)], replica);
     const { made, carried } = past();
-    return evaluationValues(plan, layouts, values, made, carried);
+    const points = { ...values.get("params")! };
+    plan.ruleSets.forEach((ruleSet, i) => {
+      ruleSet.rule.evaluationValues?.(ruleSet, layouts[i]!, values, made[i]!, carried[i]!, points);
+    });
+    return points;
   };
 
   const shell: Omit<Optimizer, "backend"> = {

@@ -8,6 +8,7 @@
 // η and μ are those left by the update before (η starts at lr, μ at 1), so a changed lr takes effect one update late. a is the
 // parameter to evaluate with.
 import wgsl from "../../shaders/rules/asgd.wgsl?raw";
+import { evaluationValues } from "../optimizer/evaluation.ts";
 import { defineRule } from "./rule.ts";
 
 /** Averaged SGD, as in torch.optim.ASGD. */
@@ -53,6 +54,7 @@ export const asgd = defineRule({
     x.ax = h.mu === 1 ? p : x.ax + h.mu * (p - x.ax);
   },
   evaluation: (x) => x.ax,
+  evaluationValues,
   torch: { ax: "ax" },
   torchCarry: { eta: "eta", mu: "mu" },
 });

@@ -2,6 +2,7 @@
 
 import { OptionError, show } from "../base/errors.ts";
 import { isOptions, readRecord } from "../base/options.ts";
+import { evaluationValues } from "../optimizer/evaluation.ts";
 import { fallbacks } from "../optimizer/fallback.ts";
 import { defaultsOf, type Rule, defineRule as ruleOf } from "./rule.ts";
 
@@ -18,8 +19,12 @@ const reserved = ["p", "step", "decay", "ema", "swa", "lookahead", "params", "gr
  */
 export const defineRule: typeof ruleOf = (definition) => {
   checkDefinition(definition as unknown as Rule);
-  const { only } = definition;
-  return ruleOf(only ? { ...definition, only: { ...only, fallbacks } } : definition);
+  const { only, evaluation } = definition;
+  return ruleOf({
+    ...definition,
+    ...(only ? { only: { ...only, fallbacks } } : {}),
+    ...(evaluation ? { evaluationValues } : {}),
+  });
 };
 
 function checkDefinition(definition: Rule): void {
@@ -56,6 +61,13 @@ function checkDefinition(definition: Rule): void {
     const unfit = named?.find((slot) => !slots.includes(slot) || (definition.starts?.[slot] !== undefined) !== started);
     if (unfit === undefined) continue;
     throw new OptionError(`${field} of the rule ${name} has ${show(unfit)}; it must name slots that ${which}`);
+  }
+  for (const slot of [definition.factored?.slot, definition.orthogonalises?.slot]) {
+    const format = slot === undefined ? undefined : definition.formats?.[slot];
+    if (!format?.encode) continue;
+    throw new OptionError(
+      `rule "${name}" stores slot "${slot}" as ${format.name}; factored and orthogonal slots must be float32`,
+    );
   }
   const defaults = defaultsOf(hypers);
   const filled = readRecord(

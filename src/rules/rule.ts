@@ -8,6 +8,7 @@ import type { Quintic } from "../engines/stages/newton_schulz.ts";
 import type { Stage } from "../engines/stages/stage.ts";
 import { withJson } from "../modifiers/modifier.ts";
 import type { CommonOptions } from "../optimizer/config.ts";
+import type { evaluationValues } from "../optimizer/evaluation.ts";
 import type { fallbacks } from "../optimizer/fallback.ts";
 import type { Scheduled } from "../schedules/schedule.ts";
 import type { SlotFormat } from "./slot_format.ts";
@@ -201,6 +202,8 @@ export interface RuleDefinition<
   update(x: Cell<S>, g: number, h: Numbers<C>, flags: Readonly<Record<Names<Fs>, boolean>>, r: Numbers<A>): void;
   /** The parameter to evaluate a model with, if it is not the trained one; `carry` is the last update's. */
   evaluation?(x: Numbers<"p" | S>, carry: Numbers<K>): number;
+  /** The same for whole tensors, where there is such a parameter; custom rules need not set it. @internal */
+  readonly evaluationValues?: typeof evaluationValues;
   /** Whether the update depends on a sign, which rounding may flip in single elements. */
   readonly goesBySign?: boolean;
   /**

@@ -10,6 +10,7 @@
 // The rate in w runs one update ahead of γ in optax: it is that of update t + 1, lr·min(1, t / warmupSteps).
 // x = (y - (1-β1) z) / β1 is the parameter to evaluate with. Departure: if beta1 is scheduled, x survives the change.
 import wgsl from "../../shaders/rules/schedule_free.wgsl?raw";
+import { evaluationValues } from "../optimizer/evaluation.ts";
 import { defineRule } from "./rule.ts";
 
 type Hypers = Readonly<Record<"lr" | "warmupSteps" | "beta1" | "weightDecay" | "weightLrPower", number>>;
@@ -74,6 +75,7 @@ const shared = {
     x.z -= h.lr * (direction + h.weightDecay * x.p);
   },
   evaluation: (x: Readonly<Record<"p" | "z", number>>, { beta1 }: Sums) => (x.p - (1 - beta1) * x.z) / beta1,
+  evaluationValues,
 } as const;
 
 /** Schedule-free SGD, as in optax.contrib.schedule_free_sgd. */

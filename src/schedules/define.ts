@@ -14,7 +14,15 @@ import {
   readTyped,
   type Values,
 } from "../base/options.ts";
-import type { Nested, Schedule, ScheduleConfig, ScheduleDefinition, Scheduled } from "./schedule.ts";
+import { nesting } from "./nesting.ts";
+import {
+  type Nested,
+  readScheduled,
+  type Schedule,
+  type ScheduleConfig,
+  type ScheduleDefinition,
+  type Scheduled,
+} from "./schedule.ts";
 
 export { choice, flag, number, whole } from "../base/options.ts";
 
@@ -111,6 +119,9 @@ export interface ScheduleFunctionOf<O> extends ScheduleDefinition {
   (options: OptionsOf<O>): ScheduleConfig;
 }
 
+/** The version of all schedules' configs; it changes when a meaning does. */
+const scheduleVersion = 1;
+
 /** @throws OptionError, when called, for anything but an object of options; the options are checked when they are read. */
 export function defineSchedule<O extends Options>(written: Written<O>): ScheduleFunctionOf<O> {
   const { type, formula, source, complete, create } = written;
@@ -127,8 +138,18 @@ export function defineSchedule<O extends Options>(written: Written<O>): Schedule
       default: standard,
       optional,
     })),
-    read(name, raw, nested) {
-      const fields = readObject(name, raw, known);
+    read(name, { version, ...given }, depth = 0, enter = nesting()) {
+      if (depth === 0) enter(depth);
+      if (version !== undefined && version !== scheduleVersion) {
+        throw new OptionError(
+          `${name}.version is ${show(version)}, which is not a known version; the only one is ${scheduleVersion}`,
+        );
+      }
+      const nested: Nested = (inner, part) => {
+        enter(depth + 1);
+        return readScheduled(inner, part, depth + 1, enter);
+      };
+      const fields = readObject(name, given, known);
       const read = Object.fromEntries(
         options.map(([key, option]) => {
           const value = fields[key] === undefined ? option.default : fields[key];
@@ -137,16 +158,20 @@ export function defineSchedule<O extends Options>(written: Written<O>): Schedule
         }),
       ) as Values<O>; // each option was read by its own reader
       const values = complete?.(name, read) ?? read;
-      const given = options.filter(([key]) => values[key] !== undefined);
-      const parts = given.flatMap(([key, option]) => option.parts?.(values[key]) ?? []);
+      const chosen = options.filter(([key]) => values[key] !== undefined);
+      const parts = chosen.flatMap(([key, option]) => option.parts?.(values[key]) ?? []);
       const listeners = parts.flatMap((part) => part.listeners ?? []);
       const config = Object.fromEntries(
-        given.map(([key, option]) => [key, option.write?.(values[key]) ?? values[key]]),
+        chosen.map(([key, option]) => [key, option.write?.(values[key]) ?? values[key]]),
       );
       return {
         ...(listeners.length > 0 ? { listeners } : {}),
         ...create(values, name),
-        config: { type: schedule as unknown as ScheduleDefinition, ...config },
+        config: {
+          type: schedule as unknown as ScheduleDefinition,
+          ...config,
+          ...(version === undefined ? {} : { version }),
+        },
       };
     },
     fromJson: (name, config, nested) =>

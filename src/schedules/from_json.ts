@@ -1,14 +1,9 @@
 // Schedules from JSON: type names become the schedules that the caller knows.
 import { OptionError, show } from "../base/errors.ts";
 import { meant, type Synonyms } from "../base/names.ts";
-import { deepest, isOptions } from "../base/options.ts";
-import {
-  isScheduleDefinition,
-  mostSchedules,
-  type ScheduleConfig,
-  type ScheduleDefinition,
-  type Scheduled,
-} from "./schedule.ts";
+import { isOptions } from "../base/options.ts";
+import { nesting } from "./nesting.ts";
+import { isScheduleDefinition, type ScheduleConfig, type ScheduleDefinition, type Scheduled } from "./schedule.ts";
 
 /**
  * Reads a hyper's value from JSON: `{ "type": "cosine", … }` becomes what `cosine(…)` returns, including nested schedules.
@@ -24,13 +19,10 @@ export function scheduleFromJson(
   known: readonly ScheduleDefinition[],
   { hint, synonyms }: { readonly hint?: (type: unknown) => string; readonly synonyms?: Synonyms } = {},
 ): Scheduled {
-  const budget = { left: mostSchedules };
+  const enter = nesting();
   const read = (name: string, value: unknown, depth: number): unknown => {
     if (!isOptions(value)) return value;
-    if (depth > deepest) {
-      throw new OptionError(`a schedule is nested ${depth} deep; it must be at most ${deepest} deep`);
-    }
-    if (budget.left-- === 0) throw new OptionError(`a schedule contains more than ${mostSchedules} others`);
+    enter(depth);
     const { type, ...options } = value;
     const names = known.map((each) => each.type);
     const definition = known.find((each) => each === type || each.type === meant(type, names, synonyms));

@@ -1,7 +1,8 @@
 // A schedule: a pure function of the 0-based step with a config that rebuilds it. This file holds the types and what turns a
 // hyper's value into a schedule; the schedules themselves are in schedules/, one file each.
 import { OptionError, show } from "../base/errors.ts";
-import { deepest, readNumber, readString } from "../base/options.ts";
+import { readNumber, readString } from "../base/options.ts";
+import type { Enter } from "./nesting.ts";
 
 /** A schedule's config, as its function makes it: `type` is the schedule, the other fields are its options. */
 export interface ScheduleConfig {
@@ -73,8 +74,13 @@ export interface ScheduleDefinition {
   readonly source: string;
   /** Its options, in the order in which the docs list them. */
   readonly options: readonly ScheduleOption[];
-  /** Checks `config` (errors name `name`) and returns the complete config and the function. */
-  read(name: string, config: Readonly<Record<string, unknown>>, nested: Nested): Schedule;
+  /**
+   * Checks `config` (errors name `name`) and returns the complete config and the function.
+   *
+   * @param depth How many schedules it is inside of; default 0.
+   * @param enter Called with the depth of each schedule before it is read; by default it refuses 100 and more, and too many.
+   */
+  read(name: string, config: ScheduleConfig, depth?: number, enter?: Enter): Schedule;
   /** The options of a config in JSON; `nested` reads the schedules inside. */
   fromJson(name: string, options: Readonly<Record<string, unknown>>, nested: Nested<unknown>): Record<string, unknown>;
   /** Its name. */
@@ -97,9 +103,6 @@ export function holdsFunction(config: unknown): boolean {
   return holds(config, (part) => typeof part === "function" && !("toJSON" in part));
 }
 
-/** The version of all schedules' configs; it changes when a meaning does. */
-const scheduleVersion = 1;
-
 /**
  * Makes a schedule from a number, a schedule's config or a function of the step. `name` is its name in errors. A config may have a
  * `version` (1), which the complete config then has too. Schedules may be nested at most 100 deep, and hold at most 100,000
@@ -109,17 +112,11 @@ const scheduleVersion = 1;
  *   throws or does not return a number.
  */
 export function createSchedule(value: Scheduled, name = "schedule"): Schedule {
-  return read(readString("name", name), value, 0, { left: mostSchedules });
+  return readScheduled(readString("name", name), value);
 }
 
-/** Schedules that one config may hold, nested ones included. */
-export const mostSchedules = 100_000;
-
-function read(name: string, value: unknown, depth: number, budget: { left: number }): Schedule {
-  if (depth > deepest) {
-    throw new OptionError(`a schedule is nested ${depth} deep; it must be at most ${deepest} deep`);
-  }
-  if (budget.left-- === 0) throw new OptionError(`a schedule contains more than ${mostSchedules} others`);
+/** {@link createSchedule}, which may be inside other schedules ({@link ScheduleDefinition.read}). */
+export function readScheduled(name: string, value: unknown, depth?: number, enter?: Enter): Schedule {
   if (typeof value === "number") {
     readNumber(name, value, {});
     return { config: value, constant: value, at: () => value };
@@ -133,22 +130,13 @@ function read(name: string, value: unknown, depth: number, budget: { left: numbe
       `${name} is ${value === undefined ? "missing" : show(value)}; it must be a number, a schedule or a function of the step`,
     );
   }
-  const { version: given, ...config } = value as ScheduleConfig;
-  const definition: unknown = config.type;
+  const definition: unknown = (value as ScheduleConfig).type;
   if (!isScheduleDefinition(definition)) {
     throw new OptionError(
       `${name}.type is ${definition === undefined ? "missing" : show(definition)}; it must be a library schedule: call its function, such as cosine({ base, steps }), or readConfig() for JSON`,
     );
   }
-  if (given !== undefined && given !== scheduleVersion) {
-    throw new OptionError(
-      `${name}.version is ${show(given)}, which is not a known version; the only one is ${scheduleVersion}`,
-    );
-  }
-  const nested = (inner: string, part: unknown) => read(inner, part, depth + 1, budget);
-  const schedule = definition.read(name, config, nested);
-  if (given === undefined) return schedule;
-  return { ...schedule, config: { ...(schedule.config as ScheduleConfig), version: given } };
+  return definition.read(name, value as ScheduleConfig, depth, enter);
 }
 
 /** A user's function whose mistakes are reported as errors that name what it drives and the step. */

@@ -382,7 +382,7 @@ describe("bad options beside a rule's", () => {
     [{ lossScale: { interval: 2 ** 32 } }, /^sgd\.lossScale\.interval is 4294967296; it must be/],
     [
       { lossScale: {}, skipNonFinite: false },
-      /^sgd\.skipNonFinite is false; with lossScale, which relies on skips, it must be true/,
+      /^skipNonFinite is false; with lossScale, which relies on skips, it must be true/,
     ],
     [{ accumulate: 0 }, /^sgd\.accumulate is 0; it must be a whole number in \[1, 65536\]$/],
     [{ accumulate: 2.5 }, /^sgd\.accumulate is 2\.5/],

@@ -135,6 +135,11 @@ describe("bad config", () => {
     expect(() =>
       create({ rule: defineRule({ ...dog, reduction: { ...dog.reduction, advances: dog.slots } } as never) }),
     ).toThrow(/^reduction\.advances of the rule dog has "params0"; it must name slots that start with 0$/);
+    const muon = rules.find(({ name }) => name === "muon")!;
+    const formats = { [muon.orthogonalises!.slot]: { name: "half", words: 2, encode: () => new Uint32Array() } };
+    expect(() => defineRule({ ...muon, formats } as never)).toThrow(
+      /^rule "muon" stores slot "orthogonal" as half; factored and orthogonal slots must be float32$/,
+    );
   });
 
   describe.each(namedRules)("every hyper of %s", (_, { name, hypers }) => {

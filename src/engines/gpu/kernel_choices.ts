@@ -1,6 +1,6 @@
 // Measurements and pins of a device: for each choice (a product's shape, the update), the names and speeds of its variants. Kept
 // in memory, and between sessions in a store, by adapter and by this version's kernels.
-import { readMade } from "../../base/options.ts";
+import { isOptions, readMade } from "../../base/options.ts";
 import { version } from "../../base/version.ts";
 import { described, lineOf, readDevice } from "./device.ts";
 
@@ -74,15 +74,15 @@ function read(device: GPUDevice, store: ChoiceStore | undefined): Known {
 
 /** The value as our record; nothing if any part of it is of another kind. */
 function knownIn(value: unknown): Known {
-  const { pins, speeds } = Object(value) as Record<string, unknown>;
-  const known = {
-    pins: { ...Object(pins) } as Known["pins"],
-    speeds: Object.fromEntries(Object.entries(Object(speeds)).map(([what, byName]) => [what, { ...Object(byName) }])),
-  } as Known;
+  const known: Known = { ...nothing(), ...Object(value) };
   const whole =
-    Object.values(known.pins).every((name) => typeof name === "string") &&
-    Object.values(known.speeds).every((its) => Object.values(its).every((speed) => typeof speed === "number"));
+    areAll(known.pins, (name) => typeof name === "string") &&
+    areAll(known.speeds, (its) => areAll(its, (speed) => typeof speed === "number"));
   return whole ? known : nothing();
+}
+
+function areAll(record: unknown, fits: (value: unknown) => boolean): boolean {
+  return isOptions(record) && Object.values(record).every(fits);
 }
 
 export function knownOf(device: GPUDevice): Known {

@@ -2,7 +2,7 @@
 // they join their sums. A device runs the pinned one, else the one that measured fastest, else the default.
 
 import { described, isSoftware } from "./device.ts";
-import { fastest, knownOf, type Speeds } from "./kernel_choices.ts";
+import { knownOf, type Speeds } from "./kernel_choices.ts";
 
 /** The shape of kernels that stream memory. */
 export interface StreamShape {
@@ -45,9 +45,13 @@ export function shapeCandidates(device: GPUDevice): readonly StreamShape[] {
 }
 
 /** Why a device cannot run a shape, as the end of a sentence; undefined if it can. */
-export function whyNotShape(device: GPUDevice, { workgroupSize }: StreamShape): string | undefined {
-  const most = mostLanes(device);
-  return workgroupSize > most ? `its workgroups have at most ${most} lanes; ${workgroupSize} are needed` : undefined;
+export function whyNotShape(device: GPUDevice, shape: StreamShape): string | undefined {
+  if (fits(device, shape)) return undefined;
+  return `its workgroups have at most ${mostLanes(device)} lanes; ${shape.workgroupSize} are needed`;
+}
+
+function fits(device: GPUDevice, { workgroupSize }: StreamShape): boolean {
+  return workgroupSize <= mostLanes(device);
 }
 
 /** How many lanes a workgroup along x may have: at least 128, as on phones, and 256 on most devices. */
@@ -83,15 +87,20 @@ export function joinConstants(device: GPUDevice) {
 
 /** The fastest measured shape; the default unless it is clearly slower. */
 export function measuredShape(device: GPUDevice): StreamShape | undefined {
-  const speeds = Object.entries(shapeSpeeds(device)).filter(([name]) => runnable(device, name));
-  const best = runnable(device, fastest(Object.fromEntries(speeds)));
+  const speeds = knownOf(device).speeds[updateChoice] ?? {};
+  const speed = ({ name }: StreamShape) => speeds[name] ?? 0;
+  const best = shapes
+    .filter((shape) => fits(device, shape))
+    .reduce((found, shape) => (speed(shape) > speed(found) ? shape : found));
+  if (speed(best) === 0) return undefined;
   const usual = defaultShape(device);
-  const speed = (name: string) => speeds.find(([of]) => of === name)?.[1] ?? 0;
-  return best && speed(best.name) <= clearlyFaster * speed(usual.name) ? usual : best;
+  return speed(best) <= clearlyFaster * speed(usual) ? usual : best;
 }
 
+/** The pinned shape, if the device can run it: a store may hold that of another version or device. */
 export function pinnedShape(device: GPUDevice): StreamShape | undefined {
-  return runnable(device, knownOf(device).pins[updateChoice]);
+  const name = knownOf(device).pins[updateChoice];
+  return shapes.find((shape) => shape.name === name && fits(device, shape));
 }
 
 /** The measurements of known shapes, in GB/s. */
@@ -102,10 +111,4 @@ export function shapeSpeeds(device: GPUDevice): Speeds {
 
 export function findShape(name: string): StreamShape | undefined {
   return shapes.find((shape) => shape.name === name);
-}
-
-/** A store may hold the shapes of another version or device. */
-function runnable(device: GPUDevice, name: string | undefined): StreamShape | undefined {
-  const shape = name === undefined ? undefined : findShape(name);
-  return shape && whyNotShape(device, shape) === undefined ? shape : undefined;
 }

@@ -27,12 +27,6 @@ export function requireDevice(
     if (stateLength > 0) {
       requireBuffer(device, stateLength * plan.replicas * 4, `the state of rule "${rule.name}" (${what})`);
     }
-    if (rule.orthogonalises) {
-      for (const { segment } of layouts[index]!.places) {
-        const bytes = Math.min(...segment.shape) ** 2 * plan.replicas * 4;
-        requireBuffer(device, bytes, `the Gram matrix of "${segment.name}"`);
-      }
-    }
   });
   requireBuffer(device, tableBytes(plan), `the table of ${plan.groups.length} groups`);
 }

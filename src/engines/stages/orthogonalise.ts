@@ -6,6 +6,7 @@ import { sidesOf } from "../../optimizer/arena.ts";
 import { alike, type Place, slotRange } from "../../optimizer/layout.ts";
 import { orthogonalised } from "../cpu/orthogonalise.ts";
 import { controlBytes, controlRecord } from "../gpu/control.ts";
+import { requireBuffer } from "../gpu/device.ts";
 import type { Dispatch } from "../gpu/kernel.ts";
 import {
   bindProduct,
@@ -43,6 +44,10 @@ export const orthogonaliseStage: Stage = {
     },
   ],
   async compile(device, context) {
+    for (const { segment } of context.layout.places) {
+      const bytes = Math.min(...segment.shape) ** 2 * context.plan.replicas * 4;
+      requireBuffer(device, bytes, `the Gram matrix of "${segment.name}"`);
+    }
     const batches = await together(batchesOf(device, context).map((batch) => compileBatch(device, context, batch)));
     return (build, buffers) => {
       const replicated: Replicated = {
