@@ -37,11 +37,7 @@ export function lossChart({ title, losses, divergedAt = null }: LossCurve) {
     ...frame({ title, names: ["loss", "smoothed", ...marks.map(({ name }) => name)] }),
     xAxis: stepAxis(1, losses.length),
     yAxis: { name: "loss", ...valueAxis(points) },
-    series: [
-      { ...line("loss", points, "#7aa6d8"), lineStyle: { width: 1, opacity: 0.45 } },
-      { ...line("smoothed", smoothed(points), "#0b4f9c"), lineStyle: { width: 2 } },
-      ...marks,
-    ],
+    series: [...lossLines(points, smoothed(points)), ...marks],
   };
 }
 
@@ -119,6 +115,7 @@ export function rangeChart({
   // Where the loss shoots up, a few values would flatten everything else.
   const [, high] = extent(points.map(({ smooth }) => smooth));
   const margin = 0.1 * (high - low) || 0.1 * Math.abs(high);
+  const curve = points.map(({ lr, smooth }): Point => [lr, smooth]);
   const nearest = (lr: number) =>
     points.reduce((best, point) =>
       Math.abs(Math.log(point.lr / lr)) < Math.abs(Math.log(best.lr / lr)) ? point : best,
@@ -136,16 +133,7 @@ export function rangeChart({
   });
   const curves = ["loss", "smoothed"];
   const endWord = { diverged: "diverged", nonFinite: "not finite", complete: null, aborted: null }[ended];
-  const ends =
-    endWord === null || endedAt === null
-      ? []
-      : [
-          upright(
-            `${endWord} at ${short(endedAt)}`,
-            endedAt,
-            points.map(({ lr, smooth }): Point => [lr, smooth]),
-          ),
-        ];
+  const ends = endWord === null || endedAt === null ? [] : [upright(`${endWord} at ${short(endedAt)}`, endedAt, curve)];
   const endNames = ends.map(({ name }) => name);
   const take = suggested?.name ? `suggested: ${suggested.name} (outlined)` : "";
   return {
@@ -167,22 +155,10 @@ export function rangeChart({
       axisLabel: { ...linearAxis.axisLabel, showMinLabel: false, showMaxLabel: false },
     },
     series: [
-      {
-        ...line(
-          "loss",
-          points.map(({ lr, loss }) => [lr, loss]),
-          "#7aa6d8",
-        ),
-        lineStyle: { width: 1, opacity: 0.45 },
-      },
-      {
-        ...line(
-          "smoothed",
-          points.map(({ lr, smooth }) => [lr, smooth]),
-          "#0b4f9c",
-        ),
-        lineStyle: { width: 2 },
-      },
+      ...lossLines(
+        points.map(({ lr, loss }) => [lr, loss]),
+        curve,
+      ),
       ...ends,
       ...marked,
     ],
@@ -284,6 +260,12 @@ export function sweepChart({
 function line(name: string, data: readonly Point[], color: string) {
   return { type: "line" as const, showSymbol: data.length === 1, name, data, color };
 }
+
+/** Losses, pale, and the same smoothed. */
+const lossLines = (losses: readonly Point[], means: readonly Point[]) => [
+  { ...line("loss", losses, "#7aa6d8"), lineStyle: { width: 1, opacity: 0.45 } },
+  { ...line("smoothed", means, "#0b4f9c"), lineStyle: { width: 2 } },
+];
 
 /** A vertical line from the lowest of these points to the highest; without points, only its name in the legend. */
 function upright(name: string, x: number, points: readonly Point[]) {

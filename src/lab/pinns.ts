@@ -1,6 +1,7 @@
 // Losses and gradients of physics-informed networks recorded by another program, checked against an engine: the section `pinns`
 // of `fallline-curvature/1` (test/golden/README.md describes it).
 
+import { everyRow } from "../objectives/data/dataset.ts";
 import { pointsDataset } from "../objectives/data/points.ts";
 import { createModel } from "../objectives/models/index.ts";
 import type { PinnConfig } from "../objectives/models/pinn.ts";
@@ -82,7 +83,7 @@ export async function pinnCase(recorded: PinnCase, engine: Engine): Promise<Sect
     const data = pointsDataset({ dimensions: model.features, values: points });
     const trainee = await createTrainee(engine, model, tensors, sgd(), { data, batch: data.count });
     try {
-      const [loss] = await trainee.objective.gradient(Uint32Array.from({ length: data.count }, (_, row) => row));
+      const [loss] = await trainee.objective.gradient(everyRow(data));
       compare(loss!, recorded.loss, Math.abs(recorded.loss), "the loss");
       const found = await trainee.optimizer.read("gradients");
       for (const { name } of tensors) {

@@ -2,7 +2,7 @@
 import type { CpuOptimizer } from "../engines/cpu/optimizer.ts";
 import { activationFunctions } from "../engines/products/activation.ts";
 import type { Judge } from "./criterion.ts";
-import type { Dataset } from "./data/dataset.ts";
+import { type Dataset, everyRow } from "./data/dataset.ts";
 import type { Model } from "./model.ts";
 import { batchWeight } from "./objective.ts";
 import type { Binding, CpuProgram, Sums, Values } from "./program.ts";
@@ -45,7 +45,7 @@ export function bindModelToCpu(
   /** The losses of the anchors; adds their derivatives to `gradients`, if given. */
   const anchored = (params: Values, gradients?: (name: string) => Float64Array): number => {
     if (!anchors) return 0;
-    const rows = Uint32Array.from({ length: anchors.count }, (_, row) => row);
+    const rows = everyRow(anchors);
     const pass = model.cpuPass(params, { inputs: anchors.inputs, rows, step: undefined });
     let sum = 0;
     for (const row of rows) sum += anchors.judge(pass.outputs.subarray(row * width, (row + 1) * width), row).loss;

@@ -3,7 +3,7 @@
 
 import type { CpuOptimizer } from "../engines/cpu/optimizer.ts";
 import { readOptimizer, type TensorValues } from "../optimizer/optimizer.ts";
-import type { Dataset } from "./data/dataset.ts";
+import { type Dataset, everyRow } from "./data/dataset.ts";
 import { type Field, type FieldOptions, mustRun, readFieldOptions } from "./field.ts";
 import { CpuField } from "./field_cpu.ts";
 import { hessianVector } from "./hessian.ts";
@@ -79,7 +79,7 @@ class CpuObjective implements Objective {
     checkEvaluation(this.#program, data, onProgress);
     const steps = this.#steps();
     const judge = this.#bound.evaluation(data);
-    const every = data ? Uint32Array.from({ length: data.count }, (_, row) => row) : undefined;
+    const every = data ? everyRow(data) : undefined;
     const weight = data ? weightOf(every!, data) : this.#bound.examples;
     const results = this.#losses.map(() => ({ loss: 0, hits: 0, halted: false }));
     const batches = data

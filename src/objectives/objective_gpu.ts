@@ -5,7 +5,7 @@
 import { encodeDispatches, leavePass, mustBePass } from "../engines/gpu/kernel.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import { readOptimizer, type TensorValues } from "../optimizer/optimizer.ts";
-import type { Dataset } from "./data/dataset.ts";
+import { type Dataset, everyRow } from "./data/dataset.ts";
 import { type Field, type FieldOptions, mustRun, readFieldOptions } from "./field.ts";
 import { GpuField } from "./field_gpu.ts";
 import { hessianVector } from "./hessian.ts";
@@ -132,12 +132,7 @@ class BoundObjective implements GpuObjective {
     checkEvaluation(this.#program, data, onProgress);
     const { updates } = this.#optimizer;
     const { rows: into, examples } = this.#bound;
-    const weight = data
-      ? weightOf(
-          Uint32Array.from({ length: data.count }, (_, row) => row),
-          data,
-        )
-      : examples;
+    const weight = data ? weightOf(everyRow(data), data) : examples;
     const { dispatches, buffers } = await this.#bound.evaluation(data);
     try {
       const results = this.#evaluations.map(() => ({ loss: 0, hits: 0, penalty: 0, halted: false }));

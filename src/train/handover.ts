@@ -5,7 +5,7 @@ import { DataError } from "../base/errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../base/safetensors.ts";
 import { openVectors } from "../engines/open_vectors.ts";
 import { at, type Block, span, type VectorSpace } from "../engines/vectors.ts";
-import type { Dataset } from "../objectives/data/dataset.ts";
+import { type Dataset, everyRow } from "../objectives/data/dataset.ts";
 import { createLbfgs, type Lbfgs } from "../objectives/lbfgs/lbfgs.ts";
 import { firstAndEach, type Objective, type StepReport } from "../objectives/objective.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
@@ -151,7 +151,7 @@ export async function createHandover(config: CompleteHandoverConfig, run: Handov
   let [updates, skipped] = [0, 0];
   let [lbfgs, objective]: [Lbfgs | null, Objective | null] = [null, null];
   let last = { loss: Number.NaN, gradientNorm: Number.NaN };
-  const rows = data && Uint32Array.from({ length: data.count }, (_, row) => row);
+  const rows = data && everyRow(data);
   const open = async () => {
     meter?.destroy();
     meter = null;

@@ -8,13 +8,13 @@ import { Random } from "../../base/random.ts";
 import { norm } from "../../engines/cpu/vectors.ts";
 import { skipNonFinite } from "../../modifiers/skip_non_finite.ts";
 import { arrayDataset } from "../../objectives/data/arrays.ts";
+import { everyRow } from "../../objectives/data/dataset.ts";
 import { createModel } from "../../objectives/models/index.ts";
 import { mlp } from "../../objectives/models/mlp.ts";
 import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
 import { absolute, defineExperiment, number, whole } from "./experiment.ts";
-import { dataTrainee, everyRow } from "./model_steps.ts";
-import { using } from "./steps.ts";
+import { trainee, using } from "./steps.ts";
 
 const batches = [1, 4, 16, 64, 256] as const;
 const count = 512;
@@ -44,7 +44,7 @@ export const batch = defineExperiment({
     const weight = "layer1.weight";
     const start = { [weight]: new Float32Array(dimension) };
     const options = { data, batch: count };
-    const best = await using(dataTrainee(lab, model, sgd({ lr: 0 }), options), async ({ optimizer, objective }) => {
+    const best = await using(trainee(lab, model, sgd({ lr: 0 }), options), async ({ optimizer, objective }) => {
       optimizer.write("params", start);
       await objective.gradient(rows);
       const gradient = (await optimizer.read("gradients"))[weight]!;
@@ -53,7 +53,7 @@ export const batch = defineExperiment({
     });
     const rates = shares.map((share) => share * best);
     const config = sgd({ modifiers: [skipNonFinite()], replicas: rates.map((lr) => ({ lr })) });
-    const seen = await using(dataTrainee(lab, model, config, options), async ({ optimizer, objective }) => {
+    const seen = await using(trainee(lab, model, config, options), async ({ optimizer, objective }) => {
       const found: { readonly size: number; readonly rate: number; readonly square: number }[] = [];
       for (const size of batches) {
         const losses = rates.map(() => 0);

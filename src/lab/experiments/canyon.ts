@@ -39,7 +39,7 @@ export const canyon = defineExperiment({
       start: readonly number[],
       bursts: readonly [number, number],
     ) =>
-      using(trainee(lab, create(ratio), config, Float32Array.from(start)), async (made) => {
+      using(trainee(lab, create(ratio), config, { start: Float32Array.from(start) }), async (made) => {
         const [burst, most] = bursts;
         const first = await made.objective.gradient();
         const points: (readonly [number, number])[] = [[0, 1]];
@@ -79,7 +79,7 @@ export const canyon = defineExperiment({
       adaptive.push({ name, inBowl, found: await follow(condition, config, [sign, 1], [1, 2000]) });
     }
     const bent = await using(
-      trainee(lab, create(condition), sgd({ lr: 1 }), Float32Array.from(walls)),
+      trainee(lab, create(condition), sgd({ lr: 1 }), { start: Float32Array.from(walls) }),
       async ({ optimizer, objective }) => {
         const lbfgs = await createLbfgs(optimizer, { maxIterations: 1 });
         try {

@@ -128,7 +128,7 @@ function ladder(lab: Lab, { rates, steps, random }: Ladder, done: number): Promi
   const start = Float32Array.from({ length: 2 * n }, (_, i) =>
     i < n ? ((0.2 + 0.6 * random.uniform()) * rates[i]!) / (rates[i]! - 1) : 0,
   );
-  return using(trainee(lab, landscape, sgd({ lr: 1 }), start), async (made) => {
+  return using(trainee(lab, landscape, sgd({ lr: 1 }), { start }), async (made) => {
     const read = async () => (await made.optimizer.read()).points!;
     const settle = async (from: number) => {
       await makeSteps(made, steps - depth, (step) => lab.progress(done + from + (0.2 * step) / steps));
@@ -191,7 +191,7 @@ function chaotic(lab: Lab, count: number, random: Random): Promise<number> {
   const start = Float32Array.from({ length: 2 * count }, (_, i) =>
     i < count ? (4 / 3) * Math.sin((Math.PI / 2) * random.uniform()) ** 2 : 0,
   );
-  return using(trainee(lab, landscape, sgd({ lr: 1 }), start), async (made) => {
+  return using(trainee(lab, landscape, sgd({ lr: 1 }), { start }), async (made) => {
     await makeSteps(made, steps, () => lab.progress(0.95));
     const points = (await made.optimizer.read()).points!;
     const stayed = Array.from({ length: count }, (_, i) => i).filter((i) => points[i]! >= 0 && points[i]! <= 4 / 3);

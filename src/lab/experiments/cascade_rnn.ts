@@ -2,19 +2,20 @@
 // step. Descent rests at its minimum up to a rate of 2/λ, λ being the largest curvature there; beyond, the multiplier 1 - lr·λ is
 // below -1, and as in every map whose multiplier crosses -1, a cycle of 2 starts, then one of 4, until nothing repeats (period
 // doubling: May 1976; of gradient descent: Chen and Bruna 2023, Beyond the edge of stability via two-step gradient updates).
+
 import wgsl from "../../../shaders/lab/recurrent_unit.wgsl?raw";
 import { Random } from "../../base/random.ts";
 import { norm } from "../../engines/cpu/vectors.ts";
 import { defineObjective } from "../../objectives/custom.ts";
 import { arrayDataset } from "../../objectives/data/arrays.ts";
+import { everyRow } from "../../objectives/data/dataset.ts";
 import type { Objective } from "../../objectives/objective.ts";
 import type { TensorValues } from "../../optimizer/optimizer.ts";
 import { sgd } from "../../rules/sgd.ts";
 import { piecewise } from "../../schedules/piecewise.ts";
 import { labChart } from "../chart.ts";
 import { absolute, defineExperiment, number, relative, whole } from "./experiment.ts";
-import { dataTrainee, everyRow } from "./model_steps.ts";
-import { makeSteps, using } from "./steps.ts";
+import { makeSteps, trainee, using } from "./steps.ts";
 
 /** The least and the largest rate, as multiples of 2/λ. */
 const [lowest, highest] = [0.9, 3.2];
@@ -50,7 +51,7 @@ export const cascadeRnn = defineExperiment({
     const start = unitWith(() => 0.4 + 0.4 * random.uniform());
     const unit = defineUnit(start);
     const learnt = await using(
-      dataTrainee(lab, unit, sgd({ lr: learningRate, weightDecay: l2 }), options),
+      trainee(lab, unit, sgd({ lr: learningRate, weightDecay: l2 }), options),
       async (made) => {
         await makeSteps(made, learningSteps, (step) => lab.progress((0.2 * step) / learningSteps), rows);
         return { minimum: await made.optimizer.read(), curvature: l2 + (await largest(made.objective, rows, start)) };
@@ -70,7 +71,7 @@ export const cascadeRnn = defineExperiment({
         }),
       })),
     });
-    const states = await using(dataTrainee(lab, unit, config, options), async (made) => {
+    const states = await using(trainee(lab, unit, config, options), async (made) => {
       made.optimizer.write("params", learnt.minimum);
       await makeSteps(made, ramp, (step) => lab.progress(0.2 + (0.7 * step) / steps), rows);
       // A state at rest to the last digit needs a kick to leave.

@@ -119,7 +119,7 @@ function errors(
   const time = counts[0] * longest;
   const rates = counts.map((count) => time / count);
   const config = sgd({ replicas: rates.map((lr) => ({ lr })) });
-  return using(trainee(lab, landscape, config, start), async (made) => {
+  return using(trainee(lab, landscape, config, { start }), async (made) => {
     const distance = async (replica: number, to: Float64Array) => {
       const points = (await made.optimizer.read("params", { replica })).points!;
       const sum = to.reduce((total, value, i) => total + (points[i]! - value) ** 2, 0);
@@ -168,7 +168,7 @@ function stepsNeeded(lab: Lab, condition: number, dimension: number, done: numbe
   const start = new Float32Array(dimension);
   start[0] = 1;
   const reached = (loss: number) => Math.sqrt(2 * condition * loss);
-  return using(trainee(lab, landscape, sgd({ lr: 1 }), start), async (made) => {
+  return using(trainee(lab, landscape, sgd({ lr: 1 }), { start }), async (made) => {
     const stride = Math.ceil(condition / 4);
     for (let step = 0; ; step += stride) {
       const before = reached((await made.objective.gradient())[0]!);

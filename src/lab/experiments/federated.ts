@@ -12,8 +12,8 @@ import type { TensorValues } from "../../optimizer/optimizer.ts";
 import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
 import { absolute, atMost, defineExperiment, number, relative, whole } from "./experiment.ts";
-import { dataTrainee, rowSteps } from "./model_steps.ts";
-import { using } from "./steps.ts";
+import { rowSteps } from "./model_steps.ts";
+import { trainee, using } from "./steps.ts";
 
 const dimension = 16;
 /** The initial distance to the minimum along each axis. */
@@ -64,7 +64,7 @@ export const federated = defineExperiment({
     const losses = arms.map((): number[] => []);
     const config = sgd({ replicas: replicas.map(({ arm }) => ({ lr: arm.lr })) });
     try {
-      await using(dataTrainee(lab, bowl, config, { data, batch: 1 }), async (made) => {
+      await using(trainee(lab, bowl, config, { data, batch: 1 }), async (made) => {
         const { optimizer } = made;
         replicas.forEach(({ worker }, replica) => {
           optimizer.write("params", { ...start, worker: [worker] }, { replica });

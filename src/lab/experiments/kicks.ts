@@ -105,7 +105,7 @@ function descend(lab: Lab, landscape: Landscape, { runs, steps, seed }: Descent,
   const random = new Random(seed);
   const start = Float32Array.from({ length: landscape.dimension }, () => box * (2 * random.uniform() - 1));
   const stride = Math.ceil(steps / 60);
-  return using(trainee(lab, landscape, sgd({ replicas: runs.map(({ lr }) => ({ lr })) }), start), async (made) => {
+  return using(trainee(lab, landscape, sgd({ replicas: runs.map(({ lr }) => ({ lr })) }), { start }), async (made) => {
     const means: { step: number; losses: readonly number[] }[] = [];
     for (let step = 0; step < steps; step += stride) {
       const losses = await made.objective.gradient();

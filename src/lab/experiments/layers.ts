@@ -15,8 +15,7 @@ import { lars } from "../../rules/lars.ts";
 import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
 import { absolute, defineExperiment, number, relative, whole } from "./experiment.ts";
-import { dataTrainee } from "./model_steps.ts";
-import { using } from "./steps.ts";
+import { trainee, using } from "./steps.ts";
 
 /** Rows whose gradients are measured one by one. */
 const alone = 8;
@@ -83,7 +82,7 @@ export const layers = defineExperiment({
     /** Measures one update, for each batch of rows, of each tensor of each network. */
     const look = (config: (options: object) => OptimizerConfig, { networks }: Start, batches: readonly Uint32Array[]) =>
       using(
-        dataTrainee(lab, model, config({ modifiers: [layerStats()], replicas: new Array(replicas).fill({}) }), {
+        trainee(lab, model, config({ modifiers: [layerStats()], replicas: new Array(replicas).fill({}) }), {
           data,
           batch: batches[0]!.length,
         }),
@@ -236,7 +235,7 @@ function meanField({ weights, biases }: Start, shapes: readonly number[], rows: 
     let delta = 1;
     for (let l = depth - 1; l >= 0; l--) {
       const layer = layers[l]!;
-      if (l < depth - 1) delta *= (layers[l + 1]!.variance * layer.slope * shapes[l + 1]!) / shapes[l + 1]!;
+      if (l < depth - 1) delta *= layers[l + 1]!.variance * layer.slope;
       deltas[l]! += delta;
       ratios[l]! += (delta * layer.inputs * shapes[l]!) / (layer.variance * shapes[l + 1]!) / top.inputs;
     }

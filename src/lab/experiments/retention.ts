@@ -1,6 +1,7 @@
 // What a rate forgets. A network that has learnt the digits 0 to 4 continues with 5 to 9 alone. Small steps follow the gradient
 // flow of the second task, and how far they get is rate · steps: the larger the rate, the more is learnt of the second task and
 // forgotten of the first (McCloskey and Cohen 1989), and twice the rate gets as far in half the steps.
+import { everyRow } from "../../objectives/data/dataset.ts";
 import { uciDigits } from "../../objectives/data/uci_digits.ts";
 import { createModel } from "../../objectives/models/index.ts";
 import { mlp } from "../../objectives/models/mlp.ts";
@@ -8,8 +9,7 @@ import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
 import { spaced } from "../sweep.ts";
 import { absolute, atLeast, defineExperiment, mustNotDiverge, number, relative, whole } from "./experiment.ts";
-import { dataTrainee } from "./model_steps.ts";
-import { makeSteps, using } from "./steps.ts";
+import { makeSteps, trainee, using } from "./steps.ts";
 
 /** The rate at which the first task is learnt, and in how many steps. */
 const [firstRate, firstSteps] = [0.2, 100];
@@ -29,20 +29,20 @@ export const retention = defineExperiment({
   async run({ highest, steps, rows, width, replicas, seed }, lab) {
     const data = await uciDigits();
     const model = createModel(mlp([data.features, width, 10], { activation: "tanh" }));
-    const all = Uint32Array.from({ length: data.count }, (_, row) => row);
+    const all = everyRow(data);
     const [first, second] = [
       all.filter((row) => data.labels[row]! < 5).slice(0, rows),
       all.filter((row) => data.labels[row]! >= 5).slice(0, rows),
     ] as const;
     const options = { data, batch: rows, start: { type: "glorotNormal", seed } as const };
-    const learnt = await using(dataTrainee(lab, model, sgd({ lr: firstRate }), options), async (made) => {
+    const learnt = await using(trainee(lab, model, sgd({ lr: firstRate }), options), async (made) => {
       await makeSteps(made, firstSteps, (step) => lab.progress((0.2 * step) / firstSteps), first);
       const [loss] = await made.objective.gradient(first);
       return { params: await made.optimizer.read(), loss: mustNotDiverge("the first task", loss!, firstSteps) };
     });
     const rates = spaced({ min: highest / 50, max: highest }, replicas);
     const run = (chosen: readonly number[], count: number, done: number) =>
-      using(dataTrainee(lab, model, sgd({ replicas: chosen.map((lr) => ({ lr })) }), options), async (made) => {
+      using(trainee(lab, model, sgd({ replicas: chosen.map((lr) => ({ lr })) }), options), async (made) => {
         made.optimizer.write("params", learnt.params);
         const before = await made.objective.gradient(second);
         await makeSteps(made, count, (step) => lab.progress(done + (0.4 * step) / count), second);

@@ -124,7 +124,7 @@ interface Trials {
  */
 function growths(lab: Lab, { landscape, rates, momentum, start, steps }: Trials, done: number) {
   const config = sgd({ momentum, replicas: rates.map((lr) => ({ lr })) });
-  return using(trainee(lab, landscape, config, start), async (made) => {
+  return using(trainee(lab, landscape, config, { start }), async (made) => {
     const progress = () => lab.progress(done);
     const largest = async () => {
       let found = await made.objective.gradient();

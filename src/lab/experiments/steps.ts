@@ -1,6 +1,7 @@
 // Steps of an experiment: many to a submission on the GPU, where the host waits only once for each submission; one after the
 // other on the CPU.
 import type { GpuOptimizer } from "../../engines/gpu/optimizer.ts";
+import type { Dataset } from "../../objectives/data/dataset.ts";
 import type { GpuObjective } from "../../objectives/objective_gpu.ts";
 import { initialTensors, type Trainable } from "../../objectives/program.ts";
 import type { OptimizerConfig } from "../../optimizer/config.ts";
@@ -13,7 +14,7 @@ const mostAtOnce = 256;
 const mostElements = 2 ** 27;
 
 /**
- * An optimizer of a program without data and its objective.
+ * An optimizer of a program and its objective, over batches of `data` if there is any.
  *
  * @throws DeviceError, before anything is made, for more than the engine can hold.
  */
@@ -21,11 +22,10 @@ export async function trainee<Start>(
   { engine }: Pick<Lab, "engine">,
   program: Trainable<Start>,
   config: OptimizerConfig,
-  start?: Start,
+  { start, data, batch = 1 }: { readonly start?: Start; readonly data?: Dataset; readonly batch?: number } = {},
 ): Promise<Trainee> {
-  const replicas = config.replicas?.length ?? 1;
-  mustFit(engine, program, { config, batch: 1, replicas, start });
-  return createTrainee(engine, program, initialTensors(program, start), config);
+  mustFit(engine, program, { config, batch, replicas: config.replicas?.length ?? 1, start });
+  return createTrainee(engine, program, initialTensors(program, start), config, data ? { data, batch } : {});
 }
 
 /** Makes steps, with data always over the same rows; `progress` is called with the number made. */

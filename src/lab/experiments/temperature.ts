@@ -43,7 +43,7 @@ export const temperature = defineExperiment({
       5,
     );
     const start = new Float32Array(walkers);
-    const found = await using(trainee(lab, bowl, sgd({ replicas: clouds }), start), async (made) => {
+    const found = await using(trainee(lab, bowl, sgd({ replicas: clouds }), { start }), async (made) => {
       await makeSteps(made, settle, (step) => lab.progress((0.6 * step) / (settle + measure)));
       const sums = clouds.map(() => 0);
       for (let step = 0; step < measure; step++) {
@@ -139,7 +139,7 @@ function returning(
 ): Promise<readonly (readonly [step: number, mean: number])[]> {
   const stride = Math.ceil(steps / 6);
   const start = new Float32Array(bowl.dimension).fill(away);
-  return using(trainee(lab, bowl, sgd({ lr }), start), async (made) => {
+  return using(trainee(lab, bowl, sgd({ lr }), { start }), async (made) => {
     const means: (readonly [number, number])[] = [[0, away]];
     for (let step = stride; step <= steps; step += stride) {
       await makeSteps(made, stride, () => lab.progress(0.6 + (0.4 * step) / steps));

@@ -62,7 +62,7 @@ export const tracking = defineExperiment({
     const settle = Math.ceil(6 / (lr * curvature));
     const readings = Math.max(3, Math.ceil((spread / (0.005 * predictedLag)) ** 2 / walkers));
     const apart = Math.ceil(2 / (lr * curvature));
-    const lag = await using(trainee(lab, bowl, sgd({ lr }), start), async (made) => {
+    const lag = await using(trainee(lab, bowl, sgd({ lr }), { start }), async (made) => {
       await makeSteps(made, settle, (step) => lab.progress((0.1 * step) / settle));
       let sum = 0;
       for (let reading = 1; reading <= readings; reading++) {
@@ -76,7 +76,7 @@ export const tracking = defineExperiment({
     const slowest = curvature * rates[0]!;
     const [rest, measure] = [Math.ceil(settling / slowest), Math.ceil(Math.max(10, samples / (walkers * slowest)))];
     const config = sgd({ replicas: rates.map((rate) => ({ lr: rate })) });
-    const errors = await using(trainee(lab, bowl, config, start), async (made) => {
+    const errors = await using(trainee(lab, bowl, config, { start }), async (made) => {
       await makeSteps(made, rest, (step) => lab.progress(0.3 + (0.7 * step) / (rest + measure)));
       const sums = rates.map(() => 0);
       for (let step = 0; step < measure; step++) {

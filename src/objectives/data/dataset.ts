@@ -140,6 +140,11 @@ function checkFinite(data: Dataset, what: string, values: Uint8Array | Float32Ar
   );
 }
 
+/** The number of every row, in order. */
+export function everyRow({ count }: Pick<Dataset, "count">): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from({ length: count }, (_, row) => row);
+}
+
 /**
  * The data set's first `rows` rows, or all if it has fewer.
  *
@@ -204,7 +209,7 @@ export function splitRows<Data extends Dataset>(data: Data, testRows: number, op
   if (trainRows < 1) {
     throw new OptionError(`testRows is ${testRows}; ${data.name} has ${data.count} rows, and at least one must train`);
   }
-  const order = shuffle ? random.permutation(data.count) : Uint32Array.from({ length: data.count }, (_, row) => row);
+  const order = shuffle ? random.permutation(data.count) : everyRow(data);
   const [train, test] =
     stratify && data.labels
       ? dealRows(data, order, testRows)

@@ -44,7 +44,7 @@ export async function cascade(options: CascadeOptions): Promise<Exponents> {
   const start = Float32Array.from({ length: 2 * n }, (_, i) => (i < n ? (0.3 * rates[i]!) / descents[i]! : 0));
   const lab = { engine };
   const landscape = landscapeOf(logisticLadder({ rates: descents }));
-  const made = await trainee(lab, landscape, sgd({ lr: 1 }), start);
+  const made = await trainee(lab, landscape, sgd({ lr: 1 }), { start });
   try {
     await makeSteps(made, settle, async (step) => {
       options.onSettle(step / settle);

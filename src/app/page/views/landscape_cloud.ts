@@ -156,7 +156,7 @@ export class FlowingCloud {
     this.shares.replaceChildren();
     this.#current?.made.destroy();
     this.#current = undefined;
-    const made = await trainee({ engine }, landscape, config, cloud.starts);
+    const made = await trainee({ engine }, landscape, config, { start: cloud.starts });
     this.#current = { made, flowing: { optimizer: made.optimizer, cloud, basins } };
     await picture.take(this.#current.flowing);
     const show = async (step: number) => {
