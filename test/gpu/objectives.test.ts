@@ -1,18 +1,30 @@
-// The objectives' laws on the GPU, and its products against the CPU reference in odd sizes.
+// PyTorch's gradients and training runs and the objectives' laws on the GPU, and its products against the CPU reference in odd sizes.
 
 import { describe, expect, it, vi } from "vitest";
 import { Random } from "../../src/base/random.ts";
 import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { activations } from "../../src/engines/products/activation.ts";
+import { gradientCase, readGradients, trainingRun } from "../../src/lab/gradients.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine, createTrainee, webgpuEngine } from "../../src/train/engine.ts";
-import { objectiveLaws } from "../objectives.ts";
+import { goldenText } from "../golden.ts";
+import { digits, objectiveLaws, training } from "../objectives.ts";
 import { device, freshDevice } from "./setup.ts";
 
-objectiveLaws(webgpuEngine(device));
+const engine = webgpuEngine(device);
+objectiveLaws(engine);
+
+it.each(readGradients(goldenText("gradients.json")).cases)("gradients.json: $id", async (recorded) => {
+  expect(await gradientCase(recorded, engine)).toMatchObject({ ok: true, maxAbs: expect.any(Number) });
+});
+
+it.each(training.runs)("training.json: $id", async (run) => {
+  const result = await trainingRun(training, run, digits, engine);
+  expect(result).toMatchObject({ ok: true, maxAbs: expect.any(Number), testAccuracy: expect.any(Number) });
+});
 
 describe("the GPU's gradients are the reference's", () => {
   const shapes = [
