@@ -13,7 +13,6 @@ import {
   standardTrials,
 } from "../../lab/lr_finder.ts";
 import { endPhrase, runTitle } from "../../lab/phrases.ts";
-import { rules } from "../../rules/index.ts";
 import { engineLine } from "../../train/engine.ts";
 import { batchSizes } from "../../train/run_config.ts";
 import { readRun } from "../../train/train.ts";
@@ -24,7 +23,7 @@ import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
 import { keep, Results, wrotePhrase } from "./results.ts";
-import { addDataOptions, type DataOptions, openJob, takeDataOptions, widthsOf } from "./run_file.ts";
+import { addDataOptions, addJobOptions, type DataOptions, openJob, takeDataOptions } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 
 interface FindLrOptions
@@ -46,11 +45,8 @@ export function findLrCommand(): Command {
     .description(
       "a learning-rate range test: a short run with a rising rate, then short runs at the most promising rates",
     )
-    .argument("[config]", "a run config, or the run.json of a run; default: a small network on MNIST")
-    .option("--model <widths>", widthsOf(job.model))
-    .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
-    .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
-    .option("--seed <n>", `seed for the weights and the order of the data (default: ${job.seed})`, number)
+    .argument("[config]", "a run config, or the run.json of a run; default: a small network on MNIST");
+  addJobOptions(command, job)
     .option("--start <rate>", `first rate (default: ${ramp.start})`, number)
     .option("--end <rate>", `last rate (default: ${ramp.end})`, number)
     .option(

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
 import { readArray } from "../../base/options.ts";
-import { type JobOptions, jobConfig, tableLayers } from "../../lab/defaults.ts";
+import { type JobOptions, jobConfig, jobDefaults, tableLayers } from "../../lab/defaults.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import { classNotes } from "../../objectives/data/dataset.ts";
 import type { MlpConfig } from "../../objectives/models/mlp.ts";
 import { programOf } from "../../objectives/program.ts";
+import { rules } from "../../rules/index.ts";
 import { isCsv, readData } from "../../train/data.ts";
 import type { RunOutcome } from "../../train/diff.ts";
 import type { RunData } from "../../train/job.ts";
@@ -43,6 +44,28 @@ export interface DataOptions {
   readonly weight?: string | undefined;
   /** Of a table without a run config; default true. */
   readonly standardize?: boolean | undefined;
+}
+
+/**
+ * Adds the options of a job without a run config to a command.
+ *
+ * @param words What options say that not every command has, or says alike.
+ */
+export function addJobOptions(
+  command: Command,
+  { model, rule, batch, seed }: JobOptions,
+  words: { readonly rule?: false; readonly lr?: string; readonly steps?: string; readonly seed?: string } = {},
+): Command {
+  command.option("--model <widths>", widthsOf(model!));
+  if (words.rule !== false) {
+    const names = rules.map(({ name }) => name).join(", ");
+    command.option("--rule <name>", `update rule: ${names} (default: ${rule})`);
+  }
+  if (words.lr) command.option("--lr <rate>", words.lr, number);
+  command.option("--batch <n>", `examples per step (default: ${batch})`, number);
+  if (words.steps) command.option("--steps <n>", `${words.steps} (default: ${jobDefaults.steps})`, number);
+  const drawn = words.seed ?? "the weights and the order of the data";
+  return command.option("--seed <n>", `seed for ${drawn} (default: ${seed})`, number);
 }
 
 /** Adds the options for training data to a command. */
@@ -128,7 +151,7 @@ function dataOf(data: object | null, { data: path, testRows, standardize, ...col
 }
 
 /** The layer widths in `--model`. */
-export const widthsOf = (model: string) =>
+const widthsOf = (model: string) =>
   `layer widths (default: ${model}; with --data the first and last follow from it, and a table gets ${tableLayers.join("-")} between them)`;
 
 /**

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { short } from "../../base/short.ts";
 import { sweepChart } from "../../lab/chart.ts";
-import { jobDefaults, labDefaults } from "../../lab/defaults.ts";
+import { labDefaults } from "../../lab/defaults.ts";
 import { programTitle } from "../../lab/phrases.ts";
 import { type ScheduleShape, scheduleShapeNames } from "../../lab/schedule_shapes.ts";
 import {
@@ -23,7 +23,7 @@ import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { number } from "./number.ts";
 import { type Ranked, rankingLine, rankingTable } from "./ranking.ts";
 import { keep, Results } from "./results.ts";
-import { addDataOptions, type DataOptions, notesOf, openJob, takeDataOptions, widthsOf } from "./run_file.ts";
+import { addDataOptions, addJobOptions, type DataOptions, notesOf, openJob, takeDataOptions } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
 import { testPhrase } from "./train.ts";
@@ -44,7 +44,6 @@ interface SearchCommandOptions extends DataOptions {
 const files = { search: "search.json", chart: "search.svg", best: "best.json" } as const;
 
 export function searchCommand(): Command {
-  const job = labDefaults;
   const command = new Command("search")
     .description("find a rule, a schedule and a rate within a budget of steps, and write them as a run config")
     .argument("[config]", "a run config, or the run.json of a run; default: a small network on MNIST")
@@ -53,12 +52,8 @@ export function searchCommand(): Command {
       "--schedules <names>",
       `schedules to try: ${scheduleShapeNames.join(", ")} (default: ${searchedShapes.join(",")})`,
     )
-    .option("--budget <steps>", "total steps of all runs (default: 7 times those of one run)", number)
-    .option("--model <widths>", widthsOf(job.model))
-    .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
-    .option("--steps <n>", `steps of a full run (default: ${jobDefaults.steps})`, number)
-    .option("--seed <n>", `seed for the weights and the order of the data (default: ${job.seed})`, number)
-    .addOption(backendOption());
+    .option("--budget <steps>", "total steps of all runs (default: 7 times those of one run)", number);
+  addJobOptions(command, labDefaults, { rule: false, steps: "steps of a full run" }).addOption(backendOption());
   return addDataOptions(command)
     .option("--out <folder>", "where to write search.json, search.svg and best.json, the run config found", "out")
     .option("--json", "print only search.json to stdout")

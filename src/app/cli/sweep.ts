@@ -7,7 +7,7 @@ import { OptionError, show } from "../../base/errors.ts";
 import { readNumber } from "../../base/options.ts";
 import { didYouMean, meantOption } from "../../base/words.ts";
 import { smooth, sweepChart } from "../../lab/chart.ts";
-import { type JobOptions, jobDefaults, labDefaults, usualRate } from "../../lab/defaults.ts";
+import { type JobOptions, labDefaults, usualRate } from "../../lab/defaults.ts";
 import { programTitle } from "../../lab/phrases.ts";
 import { compareEntrants, type Entrant, type Trial } from "../../lab/race.ts";
 import {
@@ -21,7 +21,6 @@ import {
   withPeak,
 } from "../../lab/sweep.ts";
 import { readRule } from "../../optimizer/read_config.ts";
-import { rules } from "../../rules/index.ts";
 import type { Scheduled } from "../../schedules/schedule.ts";
 import { type Engine, engineLine } from "../../train/engine.ts";
 import type { RunData } from "../../train/job.ts";
@@ -34,7 +33,7 @@ import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
 import { rankingLine, rankingTable, trialTitle } from "./ranking.ts";
 import { keep, Results } from "./results.ts";
-import { addDataOptions, type DataOptions, notesOf, openJob, takeDataOptions, widthsOf } from "./run_file.ts";
+import { addDataOptions, addJobOptions, type DataOptions, notesOf, openJob, takeDataOptions } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
 import { testPhrase } from "./train.ts";
@@ -53,7 +52,6 @@ interface SweepCommandOptions extends JobOptions, DataOptions {
 const files = { sweep: "sweep.json", chart: "sweep.svg", best: "best.json" } as const;
 
 export function sweepCommand(): Command {
-  const job = labDefaults;
   const command = new Command("sweep")
     .description("train one run at many rates (or any hypers) side by side, stopping hopeless ones early")
     .argument("[config]", "a run config, or the run.json of a run; default: a small network on MNIST")
@@ -66,13 +64,9 @@ export function sweepCommand(): Command {
     .option("--count <n>", "values per span, or with --random the number of runs", number, 16)
     .option("--random", "draw values at random, log-uniformly from spans, instead of every combination")
     .option("--no-halving", "train every run to the end")
-    .option("--no-compare", "skip training the best again alone, which shows the time saved")
-    .option("--model <widths>", widthsOf(job.model))
-    .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
-    .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
-    .option("--steps <n>", `training steps (default: ${jobDefaults.steps})`, number)
-    .option("--seed <n>", `seed for the weights, the order of the data and --random (default: ${job.seed})`, number)
-    .addOption(backendOption());
+    .option("--no-compare", "skip training the best again alone, which shows the time saved");
+  const words = { steps: "training steps", seed: "the weights, the order of the data and --random" };
+  addJobOptions(command, labDefaults, words).addOption(backendOption());
   return addDataOptions(command)
     .option("--out <folder>", "where to write sweep.json, sweep.svg and best.json, the best run as a config", "out")
     .option("--json", "print only sweep.json to stdout")

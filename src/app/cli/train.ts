@@ -15,7 +15,6 @@ import { rmsePhrase, runTitle, testedPhrase } from "../../lab/phrases.ts";
 import { flatConfig } from "../../modifiers/modifier.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import type { TensorValues } from "../../optimizer/optimizer.ts";
-import { rules } from "../../rules/index.ts";
 import type { CurvaturePoint } from "../../train/curvature.ts";
 import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../../train/engine.ts";
 import type { Best, KnownEvaluation } from "../../train/metric.ts";
@@ -34,13 +33,13 @@ import { Bars } from "./progress.ts";
 import { keep, Results, wrotePhrase } from "./results.ts";
 import {
   addDataOptions,
+  addJobOptions,
   type DataOptions,
   notesOf,
   openJob,
   openResumed,
   type Rows,
   takeDataOptions,
-  widthsOf,
 } from "./run_file.ts";
 import { digest, runId, signedSvg, writeRun } from "./run_id.ts";
 import { canDraw } from "./streams.ts";
@@ -69,17 +68,11 @@ export function trainCommand(): Command {
   const job = jobDefaults;
   const command = new Command("train")
     .description("train a model; by default a million-parameter network on MNIST")
-    .argument("[config]", "a run config, or the run.json of a run to repeat")
-    .option("--model <widths>", widthsOf(job.model))
-    .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
-    .option(
-      "--lr <rate>",
-      `peak learning rate, after the warm-up (default: depends on the rule, ${job.lr} for ${job.rule})`,
-      number,
-    )
-    .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
-    .option("--steps <n>", `training steps (default: ${job.steps})`, number)
-    .option("--seed <n>", `seed for the weights and the order of the data (default: ${job.seed})`, number)
+    .argument("[config]", "a run config, or the run.json of a run to repeat");
+  addJobOptions(command, job, {
+    lr: `peak learning rate, after the warm-up (default: depends on the rule, ${job.lr} for ${job.rule})`,
+    steps: "training steps",
+  })
     .option(
       "--handover <when>",
       'switch to L-BFGS over all rows: after this many steps, at a "plateau" of the loss or at "noise" in the gradients',
@@ -293,31 +286,18 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       : null;
     const isScored = config.model && data && result.testLoss !== null;
     const score = isScored ? await scoreTest(current, config.model, result.params, data.test) : undefined;
+    const { config: complete, backend, params, shapes, snapshot, ...outcome } = result;
     const run = {
-      config: result.config,
+      config: complete,
       backend: engine.backend,
       adapter: current.adapter,
       versions: { fallline: version, node: process.version, ...dawnVersion(engine) },
       ...(data ? { dataset: runDataset(data.train) } : {}),
-      losses: result.losses,
-      metrics: result.metrics,
-      best: result.best,
-      curvature: result.curvature,
-      events: result.events,
-      notes: result.notes,
-      role: result.role,
-      testLoss: result.testLoss,
-      testAccuracy: result.testAccuracy,
-      testError: result.testError,
+      ...outcome,
       testRmse: score?.rmse ?? null,
       parityMaxError,
       seconds: (performance.now() - started) / 1000,
       trainingSeconds: (trained.to - trained.from) / 1000,
-      handedOverAt: result.handedOverAt,
-      skipped: result.skipped,
-      reason: result.reason,
-      divergedAt: result.divergedAt,
-      interrupted: result.interrupted,
     };
     const written = writeResults(results, run, result, bestDigest);
     // There was no room for it during the run, or its folder was removed.
