@@ -85,6 +85,7 @@ export default defineConfig({
     },
     chunkSizeWarningLimit: 1000,
   },
+  worker: { rolldownOptions: { checks: { bundlerTimings: false } } },
   test: {
     reporters: ["default", "./test/reporter.ts"],
     // What a file transforms to is kept, by its content and that of this file and its imports.

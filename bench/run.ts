@@ -57,14 +57,8 @@ export async function main(words: readonly string[]): Promise<void> {
     .option("--browser <name>", `the browser: ${browserNames.join(" or ")}; default chrome`)
     .option("--node", "in Node, on Dawn (npm webgpu), where there is no browser", false)
     .option("--headful", "show the browser's window, and use any GPU it finds", false);
-  try {
-    const options = readOptions(command.parse(words).opts());
-    process.exitCode = (await bench(options)) ? 0 : 1;
-  } catch (error) {
-    if (!(error instanceof FalllineError)) throw error;
-    process.stderr.write(`bench: ${error.message}\n`);
-    process.exitCode = 1;
-  }
+  const options = readOptions(command.parse(words).opts());
+  process.exitCode = (await bench(options)) ? 0 : 1;
 }
 
 /** @throws OptionError, before anything is built or started. */

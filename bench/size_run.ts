@@ -1,11 +1,21 @@
 // `npm run size`: the library's size in a page by the parts in use, and the modules that make it up.
+import { Command } from "commander";
+import { readNumber } from "../src/base/options.ts";
 import { bundleWithEsbuild, bundleWithVite, gzipped } from "./sizes.ts";
 import { sizeCases } from "./suites/size.ts";
 
 const kilobytes = (bytes: number) => (bytes / 1000).toFixed(1).padStart(6);
 
-/** `npm run size [-- MODULES]`: the number of modules listed per case, default 15. */
-export async function main([, , listed = "15"]: readonly string[]): Promise<void> {
+/** Parses the command line, weighs and prints. */
+export async function main(words: readonly string[]): Promise<void> {
+  await new Command("size")
+    .description("weighs the library in a page by the parts in use, and lists the largest modules")
+    .argument("[modules]", "how many modules are listed per case", "15")
+    .action(async (modules: string) => weigh(readNumber("modules", Number(modules), { min: 0, integer: true })))
+    .parseAsync(words);
+}
+
+async function weigh(listed: number): Promise<void> {
   for (const { name, limit, modules } of sizeCases) {
     const code = await bundleWithVite(modules.fallline!);
     const { code: other, modules: parts } = await bundleWithEsbuild(modules.fallline!);
@@ -16,7 +26,7 @@ export async function main([, , listed = "15"]: readonly string[]): Promise<void
     ] as const) {
       console.log(`${kilobytes(gzipped(text))} kB gzip, ${kilobytes(text.length)} kB minified by ${bundler}`);
     }
-    for (const [path, bytes] of parts.slice(0, Number(listed))) console.log(`  ${kilobytes(bytes)} kB ${path}`);
+    for (const [path, bytes] of parts.slice(0, listed)) console.log(`  ${kilobytes(bytes)} kB ${path}`);
     console.log(`  ${parts.length} modules\n`);
   }
 }
