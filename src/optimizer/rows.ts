@@ -11,7 +11,7 @@ import type { Optimizer } from "./optimizer.ts";
 import type { Plan, RuleSet } from "./plan.ts";
 import { type Inside, insideOf } from "./shell.ts";
 import type { Fetched, Write } from "./store.ts";
-import { RowSource } from "./table.ts";
+import { named, RowSource } from "./table.ts";
 
 /**
  * Uses only the first `rows` rows of a tensor from the next step on. Its shape at creation is the room for rows; at first all are
@@ -156,5 +156,5 @@ function nextRow(
   const { carried, made } = past();
   const source = new RowSource(plan, hypers, plan.ruleSets[home]!, replica);
   source.restore(step, carried[home]!, made[home]!);
-  return source.row(group, step);
+  return named(source, source.row(group, step));
 }

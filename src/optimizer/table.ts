@@ -1,6 +1,7 @@
 // The table: rows of scalars computed on the host in float64, one row per step and group, from which the GPU takes the row at its
 // own step counter. Nothing that depends only on the step is ever computed in a shader.
 import { OptionError, show } from "../base/errors.ts";
+import type { Carried } from "./carried.ts";
 import type { Hypers } from "./hypers.ts";
 import type { Plan, RuleSet } from "./plan.ts";
 
@@ -13,6 +14,11 @@ export const firstColumns = ["gradientScale", "first", "frozen"] as const;
 /** The columns of a row, in order: the driver's own, then the modifiers', then the rule's. */
 export function tableColumns(plan: Plan, ruleSet: RuleSet): readonly string[] {
   return [...firstColumns, ...plan.modifiers.flatMap(({ columns = [] }) => columns), ...ruleSet.rule.columns];
+}
+
+/** The scalars of a row by name. */
+export function named({ columns }: RowSource, row: readonly number[]): Record<string, number> {
+  return Object.fromEntries(columns.map((column, i) => [column, row[i]!]));
 }
 
 /** The last possible step: the GPU counts in 32 bits. */
@@ -74,34 +80,32 @@ export class RowSource {
   readonly #live: Hypers;
   readonly #ruleSet: RuleSet;
   readonly #replica: number;
-  readonly #columns: readonly string[];
+  readonly columns: readonly string[];
   /** The rule's hypers, and whether each guards a division. */
   readonly #names: readonly (readonly [hyper: string, guards: boolean])[];
-  /** For each group, the values carried into steps `#from` and on, as far as needed; undefined before its first update. */
-  readonly #carries: (CarryValues | undefined)[][];
+  /** The values carried from row to row, if the rule carries any. */
+  readonly #carried: Carried | undefined;
   /** For each group, its frozen and other stretches, from the earliest step that still matters. */
   readonly #spans: Span[][];
-  #from = 0;
 
   constructor(plan: Plan, hypers: Hypers, ruleSet: RuleSet, replica: number) {
     this.#plan = plan;
     this.#live = hypers;
     this.#ruleSet = ruleSet;
     this.#replica = replica;
-    this.#columns = tableColumns(plan, ruleSet);
+    this.columns = tableColumns(plan, ruleSet);
     this.#names = Object.keys(ruleSet.rule.hypers).map((hyper) => [hyper, hyper.startsWith("eps")]);
-    this.#carries = ruleSet.groups.map(() => []);
+    const { carry } = ruleSet.rule;
+    this.#carried =
+      carry &&
+      new carry.kept!(carry, {
+        groups: ruleSet.groups.length,
+        isFrozenAt: (group, step) => this.#spanAt(group, step).frozen,
+        made: (group, step) => this.#made(group, step),
+        hypers: (group, step) => this.#hypers(group, step),
+        ahead: (group, step) => this.#ahead(group, step),
+      });
     this.#spans = ruleSet.groups.map((group) => [{ from: 0, made: 0, frozen: hypers.isFrozen(group), change: start }]);
-  }
-
-  /** The scalars that the next update of a group (by its place in the rule set) uses at a step; errors name hyper and step. */
-  row(group: number, step: number): Record<string, number> {
-    return this.#named(this.#row(group, step));
-  }
-
-  /** All rows of a step: the groups', then the common one if there is one. */
-  rowsAt(step: number): readonly Record<string, number>[] {
-    return this.#rowsAt(step).map((row) => this.#named(row));
   }
 
   /**
@@ -112,7 +116,7 @@ export class RowSource {
     for (let step = from; step < to; step++) {
       let next = at + (step - from) * stride;
       try {
-        for (const row of this.#rowsAt(step)) for (const value of row) into[next++] = value;
+        for (const row of this.rowsAt(step)) for (const value of row) into[next++] = value;
       } catch (error) {
         return { end: step, error };
       }
@@ -120,12 +124,11 @@ export class RowSource {
     return { end: to, error: undefined };
   }
 
-  #named(row: readonly number[]): Record<string, number> {
-    return Object.fromEntries(this.#columns.map((column, i) => [column, row[i]!]));
-  }
-
-  /** The columns of {@link row} in order. */
-  #row(group: number, step: number): number[] {
+  /**
+   * The scalars that the next update of a group (by its place in the rule set) uses at a step, in the order of the columns; errors
+   * name hyper and step.
+   */
+  row(group: number, step: number): readonly number[] {
     const { maximize, accumulate, modifiers } = this.#plan;
     if (step > lastStep) {
       throw new OptionError(`the step is ${step}; an optimizer counts its steps up to ${lastStep}, from 0`);
@@ -141,14 +144,17 @@ export class RowSource {
       const its = rowOf?.(step);
       for (const column of columns) row.push(its![column]!);
     }
-    const its = rule.row(hypers, made + 1, this.#carryOf(group, step), flags, () => this.#ahead(group, step));
+    const its = rule.row(hypers, made + 1, this.#carried?.into(group, step) ?? {}, flags, () =>
+      this.#ahead(group, step),
+    );
     for (const column of rule.columns) row.push(its[column]!);
-    for (let i = 0; i < row.length; i++) row[i] = asSingle(rule.name, step, this.#columns[i]!, row[i]!);
+    for (let i = 0; i < row.length; i++) row[i] = asSingle(rule.name, step, this.columns[i]!, row[i]!);
     return row;
   }
 
-  #rowsAt(step: number): readonly number[][] {
-    const rows = this.#ruleSet.groups.map((_, group) => this.#row(group, step));
+  /** All rows of a step: the groups', then the common one if there is one. */
+  rowsAt(step: number): readonly (readonly number[])[] {
+    const rows = this.#ruleSet.groups.map((_, group) => this.row(group, step));
     if (!hasCommonRow(this.#ruleSet)) return rows;
     // Like the active group that has taken part longest.
     const made = rows.map((_, group) => this.#made(group, step));
@@ -160,11 +166,7 @@ export class RowSource {
 
   /** Fixes the values carried up to `step` before hypers or freezing change: only later ones are computed again. */
   settle(step: number): void {
-    if (!this.#ruleSet.rule.carry) return;
-    this.#carries.forEach((trail, group) => {
-      this.#carry(group, step);
-      trail.length = Math.min(trail.length, step + 1 - this.#from);
-    });
+    this.#carried?.settle(step);
   }
 
   /**
@@ -197,23 +199,18 @@ export class RowSource {
   /** Forgets everything before `step`. */
   prune(step: number): void {
     for (const spans of this.#spans) while (spans.length > 1 && spans[1]!.from <= step) spans.shift();
-    if (!this.#ruleSet.rule.carry || step <= this.#from) return;
-    this.#carries.forEach((trail, group) => {
-      this.#carry(group, step);
-      trail.splice(0, step - this.#from);
-    });
-    this.#from = step;
+    this.#carried?.prune(step);
   }
 
   /** Whether the values carried into `step`, and the number of updates before it, are still known. */
   knows(step: number): boolean {
     const counts = this.#spans.every((spans) => step >= spans[0]!.from);
-    return counts && (!this.#ruleSet.rule.carry || step >= this.#from);
+    return counts && (this.#carried?.knows(step) ?? true);
   }
 
   /** The values that each group carries into `step`, empty if the rule carries nothing; null before it starts. */
   carried(step: number): readonly (CarryValues | null)[] {
-    return this.#carries.map((_, group) => (this.#ruleSet.rule.carry ? (this.#carry(group, step) ?? null) : {}));
+    return this.#spans.map((_, group) => (this.#carried ? (this.#carried.at(group, step) ?? null) : {}));
   }
 
   /** How many updates each group has made before `step`. */
@@ -226,11 +223,7 @@ export class RowSource {
     this.#spans.forEach((spans, group) => {
       spans.splice(0, spans.length, { from: step, made: made[group]!, frozen: this.#isFrozen(group), change: start });
     });
-    if (!this.#ruleSet.rule.carry) return;
-    this.#from = step;
-    this.#carries.forEach((trail, group) => {
-      trail.splice(0, trail.length, carried[group] ?? undefined);
-    });
+    this.#carried?.restore(step, carried);
   }
 
   #isFrozen(group: number): boolean {
@@ -263,8 +256,7 @@ export class RowSource {
         span.made = before.frozen ? before.made : before.made + from - before.from;
       });
       if (first === undefined) return;
-      const trail = this.#carries[group]!;
-      trail.length = Math.min(trail.length, Math.max(1, first + 1 - this.#from));
+      this.#carried?.cut(group, first);
       earliest = Math.min(earliest ?? first, first);
     });
     return earliest;
@@ -289,30 +281,5 @@ export class RowSource {
       if (!(error instanceof OptionError)) throw error;
       return this.#hypers(group, step);
     }
-  }
-
-  /** A group's values carried into a step; its initial ones before its first update. */
-  #carryOf(group: number, step: number): CarryValues {
-    return this.#carry(group, step) ?? this.#ruleSet.rule.carry?.start(this.#hypers(group, step)) ?? {};
-  }
-
-  #carry(group: number, step: number): CarryValues | undefined {
-    const { carry } = this.#ruleSet.rule;
-    if (!carry) return undefined;
-    const trail = this.#carries[group]!;
-    if (trail.length === 0) trail.push(undefined);
-    while (trail.length <= step - this.#from) {
-      const last = this.#from + trail.length - 1;
-      const before = trail[trail.length - 1];
-      if (this.#spanAt(group, last).frozen) {
-        trail.push(before);
-        continue;
-      }
-      const hypers = this.#hypers(group, last);
-      trail.push(
-        carry.next(before ?? carry.start(hypers), hypers, this.#made(group, last) + 1, () => this.#ahead(group, last)),
-      );
-    }
-    return trail[Math.max(0, step - this.#from)];
   }
 }

@@ -8,6 +8,7 @@
 // η and μ are those left by the update before (η starts at lr, μ at 1), so a changed lr takes effect one update late. a is the
 // parameter to evaluate with.
 import wgsl from "../../shaders/rules/asgd.wgsl?raw";
+import { Carried } from "../optimizer/carried.ts";
 import { evaluationValues } from "../optimizer/evaluation.ts";
 import { defineRule } from "./rule.ts";
 
@@ -32,6 +33,7 @@ export const asgd = defineRule({
   slots: ["ax"],
   starts: { ax: "p" },
   carry: {
+    kept: Carried,
     names: ["eta", "mu"],
     start: (h) => ({ eta: h.lr, mu: 1 }),
     next: (_, h, t) => ({

@@ -2,6 +2,7 @@
 
 import { OptionError, show } from "../base/errors.ts";
 import { isOptions, readRecord } from "../base/options.ts";
+import { Carried } from "../optimizer/carried.ts";
 import { evaluationValues } from "../optimizer/evaluation.ts";
 import { fallbacks } from "../optimizer/fallback.ts";
 import { defaultsOf, type Rule, defineRule as ruleOf } from "./rule.ts";
@@ -19,11 +20,12 @@ const reserved = ["p", "step", "decay", "ema", "swa", "lookahead", "params", "gr
  */
 export const defineRule: typeof ruleOf = (definition) => {
   checkDefinition(definition as unknown as Rule);
-  const { only, evaluation } = definition;
+  const { only, evaluation, carry } = definition;
   return ruleOf({
     ...definition,
     ...(only ? { only: { ...only, fallbacks } } : {}),
     ...(evaluation ? { evaluationValues } : {}),
+    ...(carry ? { carry: { ...carry, kept: Carried } } : {}),
   });
 };
 

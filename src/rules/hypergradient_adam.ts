@@ -13,6 +13,7 @@
 // schedule, or differ between groups.
 import wgsl from "../../shaders/rules/hypergradient_adam.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
+import { Carried } from "../optimizer/carried.ts";
 import { defineRule } from "./rule.ts";
 
 /** Adam whose rate descends along its own gradient. */
@@ -38,6 +39,7 @@ export const hypergradientAdam = defineRule({
   slots: ["m", "v"],
   // The factors that formed the last direction from its moments; before the first update, any that turn 0 into 0 will do.
   carry: {
+    kept: Carried,
     names: ["unbias1", "sqrtBias2", "eps"],
     start: () => ({ unbias1: 1, sqrtBias2: 1, eps: 1 }),
     next: (_, h, t) => ({ unbias1: 1 / (1 - h.beta1 ** t), sqrtBias2: Math.sqrt(1 - h.beta2 ** t), eps: h.eps }),

@@ -7,6 +7,7 @@
 //
 // μ_{t+1} uses the hypers of update t; P_t those of each update.
 import wgsl from "../../shaders/rules/nadam.wgsl?raw";
+import { Carried } from "../optimizer/carried.ts";
 import { defineRule } from "./rule.ts";
 
 /** The momentum of update number `t`. */
@@ -40,6 +41,7 @@ export const nadam = defineRule({
   torch: { m: "exp_avg", v: "exp_avg_sq" },
   torchCarry: { product: "mu_product" },
   carry: {
+    kept: Carried,
     names: ["product"],
     start: () => ({ product: 1 }),
     next: ({ product }, h, t) => ({ product: product * momentum(h, t) }),

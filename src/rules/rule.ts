@@ -7,6 +7,7 @@ import { defineFields, isOptions, type Range, readNumber } from "../base/options
 import type { Quintic } from "../engines/stages/newton_schulz.ts";
 import type { Stage } from "../engines/stages/stage.ts";
 import { withJson } from "../modifiers/modifier.ts";
+import type { Carried } from "../optimizer/carried.ts";
 import type { CommonOptions } from "../optimizer/config.ts";
 import type { evaluationValues } from "../optimizer/evaluation.ts";
 import type { fallbacks } from "../optimizer/fallback.ts";
@@ -47,6 +48,8 @@ export interface Carry<H extends string, K extends string> {
   start(hypers: Numbers<H>): Record<NoInfer<K>, number>;
   /** After update number `t` (from 1), from the values before it and the hypers of that update and the next. */
   next(carry: Numbers<K>, hypers: Numbers<H>, t: number, ahead: () => Numbers<H>): Record<NoInfer<K>, number>;
+  /** Keeps them for a rule set; custom rules need not set it. @internal */
+  readonly kept?: typeof Carried;
 }
 
 /**

@@ -10,6 +10,7 @@
 // The rate in w runs one update ahead of γ in optax: it is that of update t + 1, lr·min(1, t / warmupSteps).
 // x = (y - (1-β1) z) / β1 is the parameter to evaluate with. Departure: if beta1 is scheduled, x survives the change.
 import wgsl from "../../shaders/rules/schedule_free.wgsl?raw";
+import { Carried } from "../optimizer/carried.ts";
 import { evaluationValues } from "../optimizer/evaluation.ts";
 import { defineRule } from "./rule.ts";
 
@@ -62,6 +63,7 @@ const shared = {
   slots: ["z", "v"],
   starts: { z: "p" },
   carry: {
+    kept: Carried,
     names: ["maxLr", "weightSum", "beta1"],
     start: (h: Hypers) => ({ maxLr: 0, weightSum: 0, beta1: h.beta1 }),
     next: (carry: Sums, h: Hypers, t: number, ahead: () => Hypers) => weigh(h, t, carry, ahead).sums,

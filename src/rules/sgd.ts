@@ -6,6 +6,7 @@
 //
 // While momentum is 0, d is g and b is unchanged; if it is always 0, b is not kept at all.
 import wgsl from "../../shaders/rules/sgd.wgsl?raw";
+import { Carried } from "../optimizer/carried.ts";
 import { defineRule } from "./rule.ts";
 
 /** Stochastic gradient descent with momentum, as in torch.optim.SGD. */
@@ -35,6 +36,7 @@ export const sgd = defineRule({
     return undefined;
   },
   carry: {
+    kept: Carried,
     // 1 once an update had momentum.
     names: ["started"],
     start: () => ({ started: 0 }),

@@ -6,7 +6,7 @@ import { layoutSegments } from "../../src/optimizer/arena.ts";
 import { Hypers } from "../../src/optimizer/hypers.ts";
 import { createPlan } from "../../src/optimizer/plan.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
-import { leastSingle, RowSource } from "../../src/optimizer/table.ts";
+import { leastSingle, named, RowSource } from "../../src/optimizer/table.ts";
 import { namedRules } from "../rules.ts";
 
 const tensors = [{ name: "w", shape: [2, 2] }];
@@ -15,7 +15,7 @@ const segments = layoutSegments(tensors);
 function rowsOf(config: object): readonly Record<string, number>[] {
   const plan = createPlan(readConfig(config), segments);
   const source = new RowSource(plan, new Hypers(plan), plan.ruleSets[0]!, 0);
-  return [0, 1, 2, 50].map((step) => source.row(0, step));
+  return [0, 1, 2, 50].map((step) => named(source, source.row(0, step)));
 }
 
 const isKept = (value: number) => value === 0 || (Math.abs(value) >= leastSingle && Math.abs(value) <= 3.5e38);

@@ -18,6 +18,7 @@ import {
   type Store,
   type Write,
 } from "../../optimizer/store.ts";
+import { named } from "../../optimizer/table.ts";
 import type { Row, RuleSetState } from "../stages/twin.ts";
 import { ruleSetState, updateRuleSet } from "./rule_set.ts";
 
@@ -192,7 +193,7 @@ export class ArrayStore implements Store {
     // Every row before anything is changed: a schedule may leave its range in any of them.
     const rows = this.replicas.map(({ ruleSets, clock, halted, underflow }) => {
       if (!updates || halted || underflow) return undefined;
-      return ruleSets.map(({ rows }) => rows.rowsAt(clock.step));
+      return ruleSets.map(({ rows }) => rows.rowsAt(clock.step).map((row) => named(rows, row)));
     });
     this.replicas.forEach((replica, r) => {
       if (accumulate > 1) this.#accumulate(replica);
