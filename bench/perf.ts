@@ -3,7 +3,7 @@
 import { type Case, type Row, runCases, titleOfRow } from "./suite.ts";
 
 /** The costs of a step on any device. */
-export const counted = ["dispatches", "passes", "submits", "bindGroups", "hostBytes", "bytesPerParam"] as const;
+const counted = ["dispatches", "passes", "submits", "bindGroups", "hostBytes", "bytesPerParam"] as const;
 export type CountName = (typeof counted)[number];
 
 /** The cases compared with the baseline, by suite and name. */

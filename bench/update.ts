@@ -37,7 +37,7 @@ export const hypers = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-3, weightDec
 const deviations: Readonly<Record<UpdateRole, number>> = { params: 0.02, gradients: 0.01 };
 
 /** Values before they repeat; a prime, so that no division into chunks or workgroups aligns with it. */
-export const period = 65_521;
+const period = 65_521;
 
 /** Periods copied at once. */
 const periods = 16;

@@ -54,7 +54,6 @@ export class Hessian {
   /** Gradients computed so far. */
   gradients = 0;
   readonly #field: Field;
-  readonly #block: Block;
   readonly #point: At;
   readonly #moved: At;
   readonly #below: At;
@@ -67,7 +66,6 @@ export class Hessian {
 
   private constructor(field: Field, block: Block) {
     this.#field = field;
-    this.#block = block;
     [this.#point, this.#moved, this.#below, this.#wide] = [0, 1, 2, 3].map((index) => at(block, index)) as [
       At,
       At,
@@ -171,10 +169,6 @@ export class Hessian {
       this.#lengths(norms, (r) => this.strides[r]! / (wide ? 1 : factor)),
       into,
     );
-  }
-
-  destroy(): void {
-    this.#field.space.free(this.#block);
   }
 
   #lengths(norms: readonly number[], stride: (replica: number) => number): readonly number[] {

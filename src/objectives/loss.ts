@@ -100,7 +100,7 @@ export const lossEntries: Readonly<Record<LossName, LossEntry>> = {
 };
 
 /** The names of all losses. */
-export const losses = Object.keys(lossEntries) as readonly LossName[];
+const losses = Object.keys(lossEntries) as readonly LossName[];
 
 /** Other words for losses. */
 const lossWords: Synonyms<LossName> = {

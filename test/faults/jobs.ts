@@ -25,7 +25,7 @@ export interface Job {
 }
 
 const rows = 40;
-export const data = arrayDataset({
+const data = arrayDataset({
   inputs: Array.from({ length: rows }, (_, row) => Array.from({ length: 6 }, (_, i) => Math.sin(0.7 * (6 * row + i)))),
   labels: Array.from({ length: rows }, (_, row) => row % 3),
 });

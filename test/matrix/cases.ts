@@ -143,7 +143,7 @@ function trajectoryCases(files: readonly ReplayFile[]): readonly Case[] {
 }
 
 /** Recorded losses and gradients. */
-export function gradientCases(text: string): readonly Case[] {
+function gradientCases(text: string): readonly Case[] {
   return readGradients(text).cases.map((recorded) => ({
     group: "gradients",
     name: recorded.id,
@@ -366,7 +366,7 @@ const productConfigs = [
 ] as const;
 
 /** Every variant of the product; of a quick run the smallest of each kernel. */
-export function productCases(quick: boolean): readonly Case[] {
+function productCases(quick: boolean): readonly Case[] {
   const kernelOf = (variant: string) => variant.replace(/-.*/, "");
   const chosen = variants.filter(
     (name, i) => !quick || variants.findIndex((it) => kernelOf(it) === kernelOf(name)) === i,

@@ -41,7 +41,7 @@ export function svg<K extends keyof SVGElementTagNameMap>(
 }
 
 /** A MathML element. */
-export function m(tag: string, ...children: readonly Child[]): MathMLElement {
+function m(tag: string, ...children: readonly Child[]): MathMLElement {
   return fill(document.createElementNS("http://www.w3.org/1998/Math/MathML", tag) as MathMLElement, {}, children);
 }
 

@@ -237,33 +237,9 @@ function dot(x: Float64Array, y: Float64Array): number {
   return sum;
 }
 
-/** A vector in pieces: the tensors of a model, the pages of an arena. */
-export type Pieces = readonly (Float32Array | Float64Array)[];
-
-/** Σ x·y. */
-export function dotOf(x: Pieces, y: Pieces): number {
+/** The 2-norm of a vector in pieces, such as the tensors of a model. */
+export function norm(pieces: readonly (Float32Array | Float64Array)[]): number {
   let sum = 0;
-  for (const [index, piece] of x.entries()) {
-    const other = y[index]!;
-    for (let i = 0; i < piece.length; i++) sum += piece[i]! * other[i]!;
-  }
-  return sum;
-}
-
-/** The 2-norm. */
-export function norm(x: Pieces): number {
-  return Math.sqrt(dotOf(x, x));
-}
-
-/** y += factor · x. */
-export function axpy(factor: number, x: Pieces, y: Pieces): void {
-  for (const [index, piece] of y.entries()) {
-    const other = x[index]!;
-    for (let i = 0; i < piece.length; i++) piece[i]! += factor * other[i]!;
-  }
-}
-
-/** y ·= factor. */
-export function scale(factor: number, y: Pieces): void {
-  for (const piece of y) for (let i = 0; i < piece.length; i++) piece[i]! *= factor;
+  for (const piece of pieces) for (let i = 0; i < piece.length; i++) sum += piece[i]! * piece[i]!;
+  return Math.sqrt(sum);
 }

@@ -139,12 +139,12 @@ interface Loss {
 
 const losses = new WeakMap<GPUDevice, Loss>();
 
-/** Whether and why a device was lost. One listener per device: a promise keeps its listeners alive as long as the device. */
-export function deviceLoss(device: GPUDevice): { readonly info?: GPUDeviceLostInfo } {
-  return lossOf(device);
-}
-
-function lossOf(device: GPUDevice): Loss {
+/**
+ * Whether and why a device is known to be lost. Calls may fail shortly before the loss that causes it is reported: after a failure,
+ * use {@link learnLoss}.
+ */
+export function deviceLoss(device: GPUDevice): Readonly<Loss> {
+  // One listener per device: a promise keeps its listeners alive as long as the device.
   const known = losses.get(device);
   if (known) return known;
   const loss: Loss = {
@@ -156,20 +156,12 @@ function lossOf(device: GPUDevice): Loss {
   return loss;
 }
 
-/**
- * Whether a device is known to be lost. Calls may fail shortly before the loss that causes it is reported: after a failure, use
- * {@link learnLoss}.
- */
-export function isLost(device: GPUDevice): boolean {
-  return lossOf(device).info !== undefined;
-}
-
 /** Milliseconds after a failure within which the loss that caused it is reported. */
 const lossDelay = 100;
 
 /** After a failure: waits a moment for a loss of the device to be reported, and returns it; undefined if there is none. */
 export async function learnLoss(device: GPUDevice): Promise<GPUDeviceLostInfo | undefined> {
-  const loss = lossOf(device);
+  const loss = deviceLoss(device);
   if (!loss.info) {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {

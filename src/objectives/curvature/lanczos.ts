@@ -72,11 +72,6 @@ export class Lanczos {
     return this.steps < this.#most && this.#ended.some((ended) => !ended);
   }
 
-  /** The vector for the next product. */
-  get next(): At {
-    return this.#vector(this.steps);
-  }
-
   async step(): Promise<void> {
     const { space } = this.#operator;
     const [nth, count] = [this.steps, this.steps + 1];
@@ -127,10 +122,6 @@ export class Lanczos {
       space.combine(into, keep, part, offset);
       keep = 1;
     }
-  }
-
-  destroy(): void {
-    for (const block of [...this.#basis, this.#work]) this.#operator.space.free(block);
   }
 
   /** Makes sure that the basis has room for vector `index`. */

@@ -88,9 +88,6 @@ interface Trial extends Known {
   readonly moved: number;
 }
 
-/** Called after every iteration. */
-export type OnIteration = (iteration: { readonly loss: number; readonly evaluations: number }) => void;
-
 /** An evaluation's error relative to the loss, by the precision of its sums. */
 const rounding = { cpu: 2 ** -50, webgpu: 2 ** -21 } as const;
 

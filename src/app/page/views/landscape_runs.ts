@@ -38,7 +38,7 @@ type Point = readonly [x: number, y: number];
 /** A box of the first two coordinates. */
 export type Box = Landscape["domain"];
 
-export const widthOf = (box: Box) => Math.max(box[0][1] - box[0][0], box[1][1] - box[1][0]);
+const widthOf = (box: Box) => Math.max(box[0][1] - box[0][0], box[1][1] - box[1][0]);
 
 /** Rules with options of their own, beside those of the registry. */
 const variants: Readonly<Record<string, Omit<OptimizerConfig, "lr">>> = {

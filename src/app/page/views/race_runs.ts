@@ -83,7 +83,7 @@ export async function run({ loss, rule, start, steps, rates }: Race): Promise<re
 const arrived = 0.01;
 
 /** The verdict on a run whose function has its minimum, 0, at 0. */
-export function judge(rate: number, places: readonly number[], heights: readonly number[], steps: number): Run {
+function judge(rate: number, places: readonly number[], heights: readonly number[], steps: number): Run {
   const made = places.length - 1;
   const [first, last] = [heights[0]!, heights[made]!];
   const best = Math.min(...heights);
