@@ -1,8 +1,7 @@
 // `fallline train`: trains the main job or a run config from the command line, and writes the run's files.
 
-import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { Command } from "commander";
 import { version } from "../../../package.json";
 import { type DeviceError, OptionError, show } from "../../base/errors.ts";
@@ -17,8 +16,7 @@ import type { Dataset } from "../../objectives/data/dataset.ts";
 import type { TensorValues } from "../../optimizer/optimizer.ts";
 import type { CurvaturePoint } from "../../train/curvature.ts";
 import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../../train/engine.ts";
-import type { Best, KnownEvaluation } from "../../train/metric.ts";
-import type { RunCheckpoint } from "../../train/run_checkpoint.ts";
+import type { KnownEvaluation } from "../../train/metric.ts";
 import { batchSizes, type CompleteRunConfig, trainableOf } from "../../train/run_config.ts";
 import { type Score, scoreTest } from "../../train/score.ts";
 import { largestDifference, openRun, readRun, type TrainResult, train } from "../../train/train.ts";
@@ -26,8 +24,8 @@ import { runDataset } from "../run_dataset.ts";
 import { chartSvg } from "./chart.ts";
 import { Checkpoints, type Found } from "./checkpoints.ts";
 import { type Backend, backendOption, engineOrReference, openDevice } from "./engine.ts";
-import { isFileError } from "./files.ts";
 import { interruptible } from "./interrupt.ts";
+import { bestFile, Kept } from "./kept.ts";
 import { number } from "./number.ts";
 import { Bars } from "./progress.ts";
 import { keep, Results, wrotePhrase } from "./results.ts";
@@ -41,7 +39,7 @@ import {
   type Rows,
   takeDataOptions,
 } from "./run_file.ts";
-import { digest, runId, signedSvg, writeRun } from "./run_id.ts";
+import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { canDraw } from "./streams.ts";
 
 interface TrainCommandOptions extends JobOptions, DataOptions {
@@ -54,12 +52,6 @@ interface TrainCommandOptions extends JobOptions, DataOptions {
 }
 
 const files = { run: "run.json", chart: "loss.svg", model: "model.safetensors" } as const;
-
-/** For runs with a metric: the optimizer's whole state at the best value. */
-const bestFile = "best.safetensors";
-
-/** The same during the run, beside the files of the run before, which are replaced all at once at the end. */
-const bestSoFarFile = "best.unfinished.safetensors";
 
 /** Steps after which the GPU's parameters are compared with the CPU reference's. */
 const paritySteps = 5;
@@ -186,45 +178,13 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   // A bar on a terminal has no end of line.
   const sayBetween = (line: string) => say(`${canDraw() ? "\n" : ""}${line}`);
 
-  let best: Best | null = null;
-  let bestDigest: Record<string, string> = {};
-  const keepBest = (point: Best) => {
-    best = point;
-    bestDigest = { [bestFile]: digest(point.checkpoint) };
-    if (results.write(bestFile, point.checkpoint)) results.show(bestFile, bestSoFarFile);
-    else sayBetween(`the best parameters, from step ${point.step}, could not be written yet; this is retried later`);
-  };
-  if (found?.state.best && found.state.bestOptimizer) {
-    keepBest({ ...found.state.best, checkpoint: found.state.bestOptimizer });
-  }
-
   const keepsCheckpoints = every !== undefined || found !== null;
-  if (keepsCheckpoints) checkpoints.tidy();
-  let latest: RunCheckpoint | null = null;
-  let keptStep = before;
-  let isKept = true;
-  const putCheckpoint = (checkpoint: RunCheckpoint): boolean => {
-    try {
-      results.restore();
-      checkpoints.put(checkpoint);
-      keptStep = checkpoint.step;
-      return true;
-    } catch (error) {
-      if (!isFileError(error)) throw error;
-      const last = keptStep > 0 ? `the last one is from step ${keptStep}` : "there is no earlier one";
-      sayBetween(`the checkpoint of step ${checkpoint.step} could not be kept (${error.message}); ${last}`);
-      return false;
-    }
-  };
-  const onCheckpoint = (checkpoint: RunCheckpoint) => {
-    latest = checkpoint;
-    if (keepsCheckpoints) isKept = putCheckpoint(checkpoint);
-  };
+  const kept = new Kept(results, checkpoints, found, keepsCheckpoints, sayBetween);
   const recover = async (error: DeviceError) => {
     bars.stop();
-    sayBetween(`${error.message}; the run continues from step ${latest?.step ?? before} on a new device`);
+    sayBetween(`${error.message}; the run continues from step ${kept.latestStep} on a new device`);
     current = webgpuEngine(await openDevice());
-    startBar(latest?.step ?? before);
+    startBar(kept.latestStep);
     return current;
   };
   const startBar = (step: number) => {
@@ -245,7 +205,9 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       snapshotAfter: compared,
       ...(found ? { resume: found.bytes } : {}),
       ...(every === undefined ? {} : { saveEvery: every }),
-      ...(keepsCheckpoints || engine.backend === "webgpu" ? { onCheckpoint } : {}),
+      ...(keepsCheckpoints || engine.backend === "webgpu"
+        ? { onCheckpoint: (checkpoint) => kept.keepCheckpoint(checkpoint) }
+        : {}),
       ...(engine.backend === "webgpu" ? { recover } : {}),
       onStart() {
         trained.from = performance.now();
@@ -273,7 +235,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       onMetric({ value }) {
         measured = `  ${config.metric!.type} ${value.toPrecision(4)}`;
       },
-      ...(config.metric ? { onBest: keepBest } : {}),
+      ...(config.metric ? { onBest: (best) => kept.keepBest(best) } : {}),
     }).finally(() => bars.stop());
     if (result.losses.length === 0) {
       say("stopped before the first step; nothing was written");
@@ -299,12 +261,10 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       seconds: (performance.now() - started) / 1000,
       trainingSeconds: (trained.to - trained.from) / 1000,
     };
-    const written = writeResults(results, run, result, bestDigest);
-    // There was no room for it during the run, or its folder was removed.
-    if (best && !results.has(bestFile)) results.write(bestFile, best.checkpoint);
+    const written = writeResults(results, run, result, kept.digests);
+    kept.complete();
     const wrote = await keep(results);
-    if (!result.best || results.kept.includes(bestFile)) rmSync(join(results.folder, bestSoFarFile), { force: true });
-    if (!isKept && latest && !putCheckpoint(latest)) process.exitCode = 1;
+    if (!kept.finish(result.best !== null)) process.exitCode = 1;
     for (const line of closing(run, { compared, images: data?.test.count ?? 0, wrote })) say(line);
     if (json) console.log(JSON.stringify(written));
   };
@@ -312,8 +272,8 @@ async function trainInto(results: Results, training: Training): Promise<void> {
     await interruptible("stopping after the current steps", work);
   } catch (error) {
     // A run that fails now may be resumed later.
-    if (latest && (keepsCheckpoints ? keptStep > 0 : putCheckpoint(latest))) {
-      say(`${checkpoints.path} is from step ${keptStep}; to continue: npx fallline train --resume ${results.folder}`);
+    if (kept.isResumable()) {
+      say(`${checkpoints.path} is from step ${kept.step}; to continue: npx fallline train --resume ${results.folder}`);
     }
     throw error;
   } finally {
