@@ -3,7 +3,7 @@ import cautiousText from "../../shaders/modifiers/cautious.wgsl?raw";
 import cautiousConclude from "../../shaders/modifiers/cautious_conclude.wgsl?raw";
 import cautiousMeasure from "../../shaders/modifiers/cautious_measure.wgsl?raw";
 import { driverColumns, storeModifiedSnippet } from "../engines/stages/generate.ts";
-import { file } from "../engines/stages/snippets.ts";
+import { file, signsSnippet } from "../engines/stages/snippets.ts";
 import { sumsStage } from "../engines/stages/sums.ts";
 import { signOf } from "../rules/sign.ts";
 import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
@@ -23,7 +23,7 @@ export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   effects: () => ({
     scalars: ["cautious"],
     hooks: ["step"],
-    snippets: [file("modifiers/cautious", cautiousText)],
+    snippets: [signsSnippet, file("modifiers/cautious", cautiousText)],
     twin: {
       step(x, _, g, _row, r) {
         const agreement = signOf(x.step) * signOf(g);
@@ -58,7 +58,7 @@ const cautiousStage = /* @__PURE__ */ sumsStage({
   }),
   terms: () => ["kept"],
   scope: () => "tensor",
-  measure: () => [file("modifiers/cautious_measure", cautiousMeasure)],
+  measure: () => [signsSnippet, file("modifiers/cautious_measure", cautiousMeasure)],
   conclude: (context) => [
     storeModifiedSnippet(context, "cautious"),
     file("modifiers/cautious_conclude", cautiousConclude),

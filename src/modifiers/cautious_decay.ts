@@ -3,7 +3,7 @@
 //
 //   p ← p - u - (1 - keep)·p where u·p >= 0,  p - u elsewhere
 import cautiousDecayText from "../../shaders/modifiers/cautious_decay.wgsl?raw";
-import { file } from "../engines/stages/snippets.ts";
+import { file, signsSnippet } from "../engines/stages/snippets.ts";
 import { signOf } from "../rules/sign.ts";
 import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
@@ -24,7 +24,7 @@ export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction
   },
   effects: () => ({
     hooks: ["step"],
-    snippets: [file("modifiers/cautious_decay", cautiousDecayText)],
+    snippets: [signsSnippet, file("modifiers/cautious_decay", cautiousDecayText)],
     twin: {
       step(x, before) {
         if (signOf(x.step) * signOf(before) < 0) [x.p, x.decay] = [before, 0];

@@ -134,17 +134,6 @@ export function slotRange(layout: RuleSetLayout, place: Place, slot: string) {
 /** Columns first, then rows from the next multiple of 4. */
 export const rowMeans = ({ batch, columns }: MatrixView) => Math.ceil((batch * columns) / 4) * 4;
 
-/** A scalar's value for each tensor, by name, from one replica's records; undefined if the rule set has none of this name. */
-export function scalarValues({ places, scalars }: RuleSetLayout, records: Float32Array, name: string) {
-  const field = scalars.findIndex((scalar) => scalar.name === name);
-  if (field < 0) return undefined;
-  const at = (record: number) => record * scalars.length + field;
-  return places.map(({ segment }, index) => {
-    const record = scalars[field]!.scope === "all" ? 0 : index + 1;
-    return [segment.name, records.slice(at(record), at(record) + 1)] as const;
-  });
-}
-
 const meansOf = (view: MatrixView) => rowMeans(view) + view.batch * view.rows;
 
 /** The stored scalars; `factored` of a rule with a factored slot follows from the layout instead. */

@@ -4,10 +4,11 @@
 import { OptionError, show } from "../base/errors.ts";
 import { inMemory, memoryError } from "../base/host_memory.ts";
 import { readObject } from "../base/options.ts";
+import { ruleStages } from "../engines/stages/list.ts";
 import { matchSegments, type Segment } from "./arena.ts";
 import { type Hypers, readReplica } from "./hypers.ts";
-import { type RuleSetLayout, scalarValues } from "./layout.ts";
-import { type Locate, locator, mustAllow, scalarRange } from "./locations.ts";
+import type { RuleSetLayout } from "./layout.ts";
+import { type Locate, locator, mustAllow } from "./locations.ts";
 import {
   type InGroup,
   type InReplica,
@@ -74,11 +75,8 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
     store.setHalted(replicaOf(replica), halted);
   };
 
-  const readScalars = async (role: Role, replica: number) => {
-    const ranges = layouts.map((_, ruleSet) => scalarRange(layouts, ruleSet));
-    const { values } = await store.fetch(ranges, replica);
-    return Object.fromEntries(layouts.flatMap((layout, ruleSet) => scalarValues(layout, values[ruleSet]!, role) ?? []));
-  };
+  const stages = plan.ruleSets.flatMap((ruleSet) => ruleStages(plan, ruleSet));
+  const readScalars = stages.find((stage) => stage.readScalars)?.readScalars;
   const readEvaluation = async (replica: number) => {
     const { values, past } = await fetchRoles(its, ["params", ...planSlots(plan)], replica);
     const { made, carried } = past();
@@ -124,8 +122,9 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
       readRole(plan, role);
       const replica = oneReplica("read", where);
       try {
-        const isScalar = layouts.some(({ scalars }) => scalars.some(({ name }) => name === role));
-        if (isScalar && !planSlots(plan).includes(role)) return await readScalars(role, replica);
+        const isSlot = planSlots(plan).includes(role);
+        const scalars = isSlot ? undefined : await readScalars?.(store, layouts, role, replica);
+        if (scalars) return scalars;
         if (role === "evaluation") return await readEvaluation(replica);
         return (await fetchRoles(its, [role], replica)).values.get(role)!;
       } catch (error) {

@@ -10,6 +10,7 @@
 import wgsl from "../../shaders/rules/adafactor.wgsl?raw";
 import { factoredStage } from "../engines/stages/factored.ts";
 import { reductionStage } from "../engines/stages/reduction.ts";
+import { boundsSnippet } from "../engines/stages/snippets.ts";
 import { defineRule } from "./rule.ts";
 
 /** Adafactor, as in torch.optim.Adafactor. */
@@ -59,6 +60,7 @@ export const adafactor = defineRule({
     },
   },
   wgsl,
+  helpers: [boundsSnippet],
   update(x, g, h, _, r) {
     x.v = moment(x.v, g, h.share, r.factored);
     x.p *= h.keep;

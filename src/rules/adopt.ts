@@ -8,6 +8,7 @@
 // The first update moves parameters only by the decay. optax.contrib.adopt has no decay; ours is that of
 // optax.add_decayed_weights.
 import wgsl from "../../shaders/rules/adopt.wgsl?raw";
+import { boundsSnippet } from "../engines/stages/snippets.ts";
 import { defineRule } from "./rule.ts";
 
 /** Adam that divides before it averages, as in optax.contrib.adopt. */
@@ -48,6 +49,7 @@ export const adopt = defineRule({
     lr: h.lr,
   }),
   wgsl,
+  helpers: [boundsSnippet],
   update(x, g, h, flags) {
     const scaled = g / Math.max(Math.sqrt(x.v), h.eps);
     const u = flags.useClipping ? Math.min(Math.max(scaled, -h.limit), h.limit) : scaled;

@@ -2,6 +2,7 @@
 
 import { OptionError, show } from "../base/errors.ts";
 import { isOptions, readRecord } from "../base/options.ts";
+import { boundsSnippet, signsSnippet } from "../engines/stages/snippets.ts";
 import { Carried } from "../optimizer/carried.ts";
 import { evaluationValues } from "../optimizer/evaluation.ts";
 import { fallbacks } from "../optimizer/fallback.ts";
@@ -23,6 +24,7 @@ export const defineRule: typeof ruleOf = (definition) => {
   const { only, evaluation, carry } = definition;
   return ruleOf({
     ...definition,
+    helpers: [signsSnippet, boundsSnippet],
     ...(only ? { only: { ...only, fallbacks } } : {}),
     ...(evaluation ? { evaluationValues } : {}),
     ...(carry ? { carry: { ...carry, kept: Carried } } : {}),

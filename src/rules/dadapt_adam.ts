@@ -12,6 +12,7 @@
 // optax.contrib.dadapt_adamw is this with both flags. Where s is 0 everywhere, d stays; optax gets NaN.
 import wgsl from "../../shaders/rules/dadapt_adam.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
+import { boundsSnippet } from "../engines/stages/snippets.ts";
 import { defineRule } from "./rule.ts";
 
 type Flags = Readonly<Record<string, boolean>>;
@@ -90,6 +91,7 @@ export const dadaptAdam = defineRule({
     },
   },
   wgsl,
+  helpers: [boundsSnippet],
   update(x, gradient, h, flags, r) {
     const delta = rate(r.dPrevious, h, flags);
     const decay = flags.decoupledWeightDecay ? delta * h.weightDecay : 0;

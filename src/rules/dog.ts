@@ -10,6 +10,7 @@
 // defaults are that function's too.
 import wgsl from "../../shaders/rules/dog.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
+import { boundsSnippet } from "../engines/stages/snippets.ts";
 import { defineRule } from "./rule.ts";
 
 /** Distance over gradients, as in optax.contrib.dog. */
@@ -65,6 +66,7 @@ export const dog = defineRule({
     },
   },
   wgsl,
+  helpers: [boundsSnippet],
   update(x, gradient, h, _, r) {
     x.step = h.lr * r.rate * (gradient + h.weightDecay * x.p);
   },

@@ -4,6 +4,7 @@
 //   m ← β2 m + (1-β2) g
 //   p ← p - lr (sign(c) + weightDecay·p)
 import wgsl from "../../shaders/rules/lion.wgsl?raw";
+import { signsSnippet } from "../engines/stages/snippets.ts";
 import { defineRule } from "./rule.ts";
 import { signOf } from "./sign.ts";
 
@@ -36,6 +37,7 @@ export const lion = defineRule({
     lr: h.lr,
   }),
   wgsl,
+  helpers: [signsSnippet],
   update(x, g, h) {
     const c = h.beta1 * x.m + h.oneMinusBeta1 * g;
     x.m = h.beta2 * x.m + h.oneMinusBeta2 * g;

@@ -15,6 +15,7 @@ import wgsl from "../../shaders/rules/muon.wgsl?raw";
 import { jordan, polarExpress } from "../engines/stages/newton_schulz.ts";
 import { orthogonaliseStage } from "../engines/stages/orthogonalise.ts";
 import { reductionStage } from "../engines/stages/reduction.ts";
+import { boundsSnippet } from "../engines/stages/snippets.ts";
 import { fallbacks } from "../optimizer/fallback.ts";
 import { defineRule } from "./rule.ts";
 
@@ -76,6 +77,7 @@ export const muon = defineRule({
     },
   },
   wgsl,
+  helpers: [boundsSnippet],
   update(x, _, h) {
     x.p *= h.keep;
     x.step = h.lr * x.orthogonal;

@@ -12,6 +12,7 @@
 // - p is mostly float32 rounding: engines then differ in d, and by 2e-3 in parameters after 200 steps.
 import wgsl from "../../shaders/rules/prodigy.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
+import { boundsSnippet } from "../engines/stages/snippets.ts";
 import { defineRule } from "./rule.ts";
 
 /** Prodigy, as in optax.contrib.prodigy: the rate is an estimate of the distance to the solution. */
@@ -75,6 +76,7 @@ export const prodigy = defineRule({
     },
   },
   wgsl,
+  helpers: [boundsSnippet],
   update(x, g, h, _, r) {
     const dg = r.dPrevious * g;
     x.m = h.beta1 * x.m + h.oneMinusBeta1 * dg;

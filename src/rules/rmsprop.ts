@@ -9,6 +9,7 @@
 //
 // Departure: where rounding makes v - ḡ² negative, it counts as 0; in torch the result is NaN.
 import wgsl from "../../shaders/rules/rmsprop.wgsl?raw";
+import { boundsSnippet } from "../engines/stages/snippets.ts";
 import { defineRule } from "./rule.ts";
 
 /** RMSprop with or without momentum and centering, as in torch.optim.RMSprop. */
@@ -47,6 +48,7 @@ export const rmsprop = defineRule({
     lr: h.lr,
   }),
   wgsl,
+  helpers: [boundsSnippet],
   update(x, gradient, h, flags) {
     const g = gradient + h.weightDecay * x.p;
     x.v = h.alpha * x.v + h.oneMinusAlpha * g * g;

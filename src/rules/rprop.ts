@@ -9,6 +9,7 @@
 // So lr counts only in the first update, which clamps it and takes the step. Departures: the signs are multiplied instead of the
 // gradients, whose product may underflow; and there is an L2 decay, g ← g + weightDecay·p, which torch lacks.
 import wgsl from "../../shaders/rules/rprop.wgsl?raw";
+import { signsSnippet } from "../engines/stages/snippets.ts";
 import { defineRule } from "./rule.ts";
 import { signOf } from "./sign.ts";
 
@@ -44,6 +45,7 @@ export const rprop = defineRule({
     stepSizeMax: h.stepSizeMax,
   }),
   wgsl,
+  helpers: [signsSnippet],
   update(x, gradient, h) {
     const g = gradient + h.weightDecay * x.p;
     const turn = signOf(g) * signOf(x.previous);

@@ -2,6 +2,7 @@
 // against the twin. Both see the same cell, table row and scalars; everything that depends only on the step is computed by `row`,
 // on the host, in float64. A rule is one value: its definition, and the function that makes its config.
 
+import type { Snippet } from "../base/assemble.ts";
 import { OptionError, show } from "../base/errors.ts";
 import { defineFields, isOptions, type Range, readNumber } from "../base/options.ts";
 import type { Quintic } from "../engines/stages/newton_schulz.ts";
@@ -201,6 +202,8 @@ export interface RuleDefinition<
    * so rounds less.
    */
   readonly wgsl: string;
+  /** Functions of the library that its WGSL calls; custom rules, which may call all of them, need not set it. @internal */
+  readonly helpers?: readonly Snippet[];
   /** The twin: changes `x` by gradient `g` like `update` in WGSL, in float64. */
   update(x: Cell<S>, g: number, h: Numbers<C>, flags: Readonly<Record<Names<Fs>, boolean>>, r: Numbers<A>): void;
   /** The parameter to evaluate a model with, if it is not the trained one; `carry` is the last update's. */

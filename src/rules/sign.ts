@@ -1,4 +1,4 @@
-// Numbers below 2^-126, which some GPUs keep and some flush to 0: the twins flush them, as kernels do (shaders/nan.wgsl).
+// Numbers below 2^-126, which some GPUs keep and some flush to 0: the twins flush them, as kernels do (shaders/signs.wgsl).
 
 /** A number as stored in slots of rules that go by signs: rounded to float32, and 0 below 2^-126. */
 export function normalOrZero(x: number): number {

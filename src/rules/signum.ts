@@ -5,6 +5,7 @@
 //
 // The decay is the paper's; optax has none.
 import wgsl from "../../shaders/rules/signum.wgsl?raw";
+import { signsSnippet } from "../engines/stages/snippets.ts";
 import { defineRule } from "./rule.ts";
 import { signOf } from "./sign.ts";
 
@@ -33,6 +34,7 @@ export const signum = defineRule({
     lr: h.lr,
   }),
   wgsl,
+  helpers: [signsSnippet],
   update(x, g, h) {
     x.m = h.momentum * x.m + h.oneMinusMomentum * g;
     x.decay = h.decay * x.p;

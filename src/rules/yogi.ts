@@ -6,6 +6,7 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t, although the moments do not start at 0. epsRoot and initialAccumulatorValue are those of
 // optax.scale_by_yogi. optax.yogi has no decay; ours is that of optax.add_decayed_weights.
 import wgsl from "../../shaders/rules/yogi.wgsl?raw";
+import { signsSnippet } from "../engines/stages/snippets.ts";
 import { defineRule } from "./rule.ts";
 
 /** Adam with a second moment that changes additively, as in optax.yogi. */
@@ -44,6 +45,7 @@ export const yogi = defineRule({
     eps: h.eps,
   }),
   wgsl,
+  helpers: [signsSnippet],
   update(x, g, h) {
     const squared = g * g;
     x.m += h.oneMinusBeta1 * (g - x.m);

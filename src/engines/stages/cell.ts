@@ -82,13 +82,14 @@ export function cellSnippets(context: KernelContext): readonly Snippet[] {
     cellSnippet(context),
     cellAccessSnippet,
     ...(ruleSet.rule.factored?.stage.cellSnippets?.(context) ?? [file("unfactored", unfactored)]),
-    ruleSnippet(context),
+    ...ruleSnippets(context),
     ruleCallsSnippet(context),
   ];
 }
 
-export function ruleSnippet({ ruleSet }: KernelContext): Snippet {
-  return { name: `the WGSL of rule "${ruleSet.rule.name}"`, text: ruleSet.rule.wgsl };
+/** A rule's WGSL, after the functions that it calls. */
+export function ruleSnippets({ ruleSet: { rule } }: KernelContext): readonly Snippet[] {
+  return [...(rule.helpers ?? []), { name: `the WGSL of rule "${rule.name}"`, text: rule.wgsl }];
 }
 
 export function ruleName({ ruleSet }: KernelContext): string {

@@ -2,7 +2,7 @@
 import reductionConclude from "../../../shaders/reduction_conclude.wgsl?raw";
 import reductionMeasure from "../../../shaders/reduction_measure.wgsl?raw";
 import { tableColumns } from "../../optimizer/table.ts";
-import { ruleName, ruleSnippet } from "./cell.ts";
+import { ruleName, ruleSnippets } from "./cell.ts";
 import { cellStructsSnippet, concludingScalarsSnippet, measuredSnippet, totalsSnippet } from "./generate.ts";
 import { file, nanSnippet } from "./snippets.ts";
 import { sumsStage } from "./sums.ts";
@@ -24,7 +24,7 @@ export const reductionStage = /* @__PURE__ */ sumsStage({
   conclude: (context) => [
     nanSnippet,
     cellStructsSnippet(context),
-    ruleSnippet(context),
+    ...ruleSnippets(context),
     concludingScalarsSnippet(context),
     totalsSnippet(context),
     concluding,

@@ -1,5 +1,6 @@
 // The WGSL that several kernels share, file by file.
 import arrive from "../../../shaders/arrive.wgsl?raw";
+import bounds from "../../../shaders/bounds.wgsl?raw";
 import cell from "../../../shaders/cell.wgsl?raw";
 import chunk from "../../../shaders/chunk.wgsl?raw";
 import control from "../../../shaders/control.wgsl?raw";
@@ -15,6 +16,7 @@ import philox from "../../../shaders/philox.wgsl?raw";
 import plainSum from "../../../shaders/plain_sum.wgsl?raw";
 import scaleNorm from "../../../shaders/scale_norm.wgsl?raw";
 import scalePlain from "../../../shaders/scale_plain.wgsl?raw";
+import signs from "../../../shaders/signs.wgsl?raw";
 import table from "../../../shaders/table.wgsl?raw";
 import total from "../../../shaders/total.wgsl?raw";
 import workgroup from "../../../shaders/workgroup.wgsl?raw";
@@ -48,6 +50,8 @@ export const scaleSnippets = {
 };
 export const philoxSnippet = /* @__PURE__ */ file("philox", philox);
 export const nanSnippet = /* @__PURE__ */ file("nan", nan);
+export const signsSnippet = /* @__PURE__ */ file("signs", signs);
+export const boundsSnippet = /* @__PURE__ */ file("bounds", bounds);
 export const cellAccessSnippet = /* @__PURE__ */ file("cell", cell);
 export const gradientSnippet = /* @__PURE__ */ file("gradient", gradient);
 export const joinSnippet = /* @__PURE__ */ file("join", join);

@@ -5,6 +5,7 @@ import type { Struct } from "../../base/struct.ts";
 import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import type { LayerStats } from "../../optimizer/optimizer.ts";
 import type { Plan, RuleSet } from "../../optimizer/plan.ts";
+import type { readScalars } from "../../optimizer/scalars.ts";
 import type { CreateBuffer } from "../gpu/allocate.ts";
 import type { ChunkNumbers, Launch, Origins } from "../gpu/chunks.ts";
 import type { BindingUse, Dispatch } from "../gpu/kernel.ts";
@@ -114,6 +115,8 @@ export interface Stage {
   compile?(device: GPUDevice, context: KernelContext): Promise<BuildDispatches>;
   /** The same on the CPU, in float64. @internal */
   twin?(context: TwinContext): void;
+  /** Reads scalars, if it makes any. @internal */
+  readonly readScalars?: typeof readScalars;
 }
 
 /** Bytes of one partial sum for each chunk (or lane) of every replica. */

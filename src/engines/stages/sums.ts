@@ -3,6 +3,7 @@ import conclude from "../../../shaders/conclude.wgsl?raw";
 import measure from "../../../shaders/measure.wgsl?raw";
 import type { Snippet } from "../../base/assemble.ts";
 import type { RuleSet } from "../../optimizer/plan.ts";
+import { readScalars } from "../../optimizer/scalars.ts";
 import { reductionBins } from "../gpu/chunks.ts";
 import { controlRecord } from "../gpu/control.ts";
 import { bins, control, partials, scalars, sizes, table, takenPartials } from "./bindings.ts";
@@ -46,6 +47,7 @@ export function sumsStage(sums: Sums): Stage {
   return {
     name: sums.name,
     twin: sums.twin,
+    readScalars,
     buffers: (context) => ({
       partials: context.create(`sums of ${sums.name}`, partialBytes(context, sumStruct(sums.terms(context.ruleSet)))),
     }),
