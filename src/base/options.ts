@@ -118,6 +118,18 @@ export function readArray(name: string, value: unknown, of: string): readonly un
   return [...value];
 }
 
+/** An array of numbers, typed or not. One that is not typed may hold anything; a word among the numbers would become NaN. */
+export function readNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
+  if (ArrayBuffer.isView(data) && !(data instanceof DataView)) {
+    if (!(data instanceof BigInt64Array || data instanceof BigUint64Array)) return data;
+    throw new OptionError(`${name} is ${show(data)}; it must be an array of numbers, not of bigints`);
+  }
+  if (!Array.isArray(data)) throw new OptionError(`${name} is ${show(data)}; it must be an array of numbers`);
+  const bad = data.findIndex((value) => typeof value !== "number");
+  if (bad >= 0) throw new OptionError(`${name} holds ${show(data[bad])} at ${bad}; it must be an array of numbers`);
+  return data;
+}
+
 /** The `typeof` of each member that something must have; "array" and "object" are distinct, and null is neither. */
 export type Members = Readonly<Record<string, "function" | "number" | "string" | "boolean" | "array" | "object">>;
 

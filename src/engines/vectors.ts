@@ -2,7 +2,7 @@
 // written once, in float64 on the CPU (cpu/vectors.ts) and in float32 on the GPU (gpu/vectors.ts).
 
 import { OptionError } from "../base/errors.ts";
-import { readNumber, readObject } from "../base/options.ts";
+import { readNumber, readNumbers, readObject } from "../base/options.ts";
 import type { Segment } from "../optimizer/arena.ts";
 import type { Pattern } from "../optimizer/config.ts";
 import { readPatterns } from "../optimizer/groups.ts";
@@ -232,8 +232,9 @@ export function perReplica(
   values: ArrayLike<number> | readonly ArrayLike<number>[],
   replicas: number,
 ): readonly ArrayLike<number>[] {
-  const lists = typeof values[0] === "number" || values.length === 0 ? [values as ArrayLike<number>] : values;
-  const given = lists as readonly ArrayLike<number>[];
+  const isOne = !Array.isArray(values) || typeof values[0] === "number" || values.length === 0;
+  const given = isOne ? [values as ArrayLike<number>] : (values as readonly ArrayLike<number>[]);
+  for (const list of given) readNumbers("values", list);
   if (given.length === 1) return Array.from({ length: replicas }, () => given[0]!);
   if (given.length === replicas && given.every(({ length }) => length === given[0]!.length)) return given;
   throw new OptionError(

@@ -1,7 +1,7 @@
 // The arena: one flat buffer per role (params, gradients, each slot) in which every tensor is a segment, and the chunks
 // into which the GPU's workgroups cut it. Pure arithmetic on names, shapes and offsets.
 import { OptionError, show } from "../base/errors.ts";
-import { isOptions, readChoice, readMade, readObject } from "../base/options.ts";
+import { isOptions, readChoice, readMade, readNumbers, readObject } from "../base/options.ts";
 import type { External } from "../engines/gpu/external.ts";
 
 /** Which side of a matrix is the output. */
@@ -107,7 +107,7 @@ export function layoutSegments(
     if (length > Number.MAX_SAFE_INTEGER) {
       throw new OptionError(`the shape of tensor "${name}" is ${show(shape)}; it must hold less than 2^53 elements`);
     }
-    if (data !== undefined && checkNumbers(`the data of tensor "${name}"`, data).length !== length) {
+    if (data !== undefined && readNumbers(`the data of tensor "${name}"`, data).length !== length) {
       throw new OptionError(
         `the data of tensor "${name}" has ${data.length} elements; its shape ${show(shape)} holds ${length}`,
       );
@@ -212,22 +212,10 @@ export function matchSegments(
         `${role} names "${name}", which is not a tensor; the tensors are ${segments.map((s) => s.name).join(", ")}`,
       );
     }
-    checkNumbers(`${role} of "${name}"`, data);
+    readNumbers(`${role} of "${name}"`, data);
     if (data.length !== segment.length) {
       throw new OptionError(`${role} of "${name}" has ${data.length} elements; the tensor has ${segment.length}`);
     }
     return { segment, data };
   });
-}
-
-/** Arrays that are not typed may hold anything; a word among the numbers would become NaN on the GPU. */
-function checkNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
-  if (ArrayBuffer.isView(data) && !(data instanceof DataView)) {
-    if (!(data instanceof BigInt64Array || data instanceof BigUint64Array)) return data;
-    throw new OptionError(`${name} is ${show(data)}; it must be an array of numbers, not of bigints`);
-  }
-  if (!Array.isArray(data)) throw new OptionError(`${name} is ${show(data)}; it must be an array of numbers`);
-  const bad = data.findIndex((value) => typeof value !== "number");
-  if (bad >= 0) throw new OptionError(`${name} holds ${show(data[bad])} at ${bad}; it must be an array of numbers`);
-  return data;
 }

@@ -2,7 +2,7 @@
 // update, sum and save the rows in use.
 
 import { OptionError } from "../base/errors.ts";
-import { readNumber } from "../base/options.ts";
+import { readNumber, readNumbers } from "../base/options.ts";
 import { together } from "../base/together.ts";
 import type { Segment } from "./arena.ts";
 import { factoredView, type Place, slotRange } from "./layout.ts";
@@ -56,7 +56,7 @@ export async function setRows(
     length: (room.segment.length / most) * rows,
   });
   const added = Math.max(0, after.segment.length - before.segment.length);
-  if (values && values.length !== added) {
+  if (values !== undefined && readNumbers("setRows: values", values).length !== added) {
     throw new OptionError(
       `setRows: values has ${values.length} elements; the new rows of tensor "${name}" hold ${added}`,
     );

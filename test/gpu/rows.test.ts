@@ -143,8 +143,10 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
       [31, undefined, 'the rows of tensor "points" is 31; it must be a whole number in [1, 30]'],
       [0, undefined, 'the rows of tensor "points" is 0; it must be a whole number in [1, 30]'],
       [19, [1], 'values has 1 elements; the new rows of tensor "points" hold 3'],
+      [19, [1, "2", 3], 'values holds "2" at 1; it must be an array of numbers'],
+      [19, BigInt64Array.of(1n, 2n, 3n), "values is BigInt64Array(3); it must be an array of numbers, not of bigints"],
     ] as const) {
-      await expect(setRows(optimizer, "points", rows, values)).rejects.toThrow(`setRows: ${message}`);
+      await expect(setRows(optimizer, "points", rows, values as never)).rejects.toThrow(`setRows: ${message}`);
     }
     await expect(setRows(optimizer, "pints", 1)).rejects.toThrow('setRows names "pints", which is not a tensor');
     expect(optimizer.segments[0]!.shape).toEqual([18, width]);

@@ -179,6 +179,16 @@ describe("arrayDataset", () => {
     ["flat arrays of unknown length", { inputs: [1], targets: [1] }, "count is missing; with flat inputs and targets"],
     ["nothing", { inputs: [], labels: [] }, "data is empty"],
     ["ragged rows", { inputs: [[1, 2], [3]], labels: [0, 0] }, "data: row 1 has 1 inputs; row 0 has 2"],
+    [
+      "records",
+      { inputs: [{ x: 1 }, { x: 2 }], labels: [0, 0] },
+      'data: row 0 is {"x":1}; it must be an array of inputs',
+    ],
+    [
+      "bigints as weights",
+      { inputs: [[1]], labels: [0], weights: BigInt64Array.of(1n) },
+      "weights is BigInt64Array(1); it must be an array of numbers, not of bigints",
+    ],
     ["rows of nothing", { inputs: [[], []], labels: [0, 0] }, "data: row 0 has no inputs"],
     [
       "inputs that make no rows",

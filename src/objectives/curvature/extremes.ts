@@ -186,7 +186,8 @@ export interface EigenvalueOptions extends SharpnessOptions {
 }
 
 /**
- * The largest and the smallest eigenvalues of an objective's Hessian, each as often as Lanczos' method finds it. Each is the
+ * The largest and the smallest eigenvalues of an objective's Hessian. Lanczos' method finds an eigenvalue that occurs several times
+ * once, and the next one after it. Each is the
  * Rayleigh quotient of its vector, whose product is computed again from four gradients; bounds follow from its residual.
  *
  * @throws OptionError for invalid options; DeviceError where its vectors do not fit.

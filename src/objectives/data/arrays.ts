@@ -1,6 +1,6 @@
 // Data sets from arrays: flat or nested, typed or plain.
 import { DataError, OptionError, show } from "../../base/errors.ts";
-import { readNumber, readString } from "../../base/options.ts";
+import { readNumber, readNumbers, readString } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
 import { checkDataset, type Dataset, type LabelledDataset, type TargetDataset } from "./dataset.ts";
 import { type ClassesOption, readLabels } from "./labels.ts";
@@ -51,8 +51,8 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
   readFields("the data set", options, fields);
   const { name = "data", labels, classes, scale = 1 } = options;
   readString("name", name);
-  if (options.weights !== undefined) readEach("weights", options.weights, ["number"]);
-  if (labels !== undefined) readEach("labels", labels, ["number", "string"]);
+  if (options.weights !== undefined) readNumbers("weights", options.weights);
+  if (labels !== undefined) readLabelCells(labels);
   if ((labels === undefined) === (options.targets === undefined)) {
     throw new OptionError(
       `${name} has ${labels ? "both labels and targets" : "no labels and no targets"}; give one or the other`,
@@ -109,13 +109,13 @@ function targetsOf<T extends { readonly count: number }>(examples: T, targets: F
   return { ...examples, outputs: targets.length / examples.count, targets };
 }
 
-/** @throws OptionError for anything but an array of such values. */
-function readEach(name: string, values: ArrayLike<unknown>, kinds: readonly string[]): void {
-  const allowed = `an array of ${kinds.map((kind) => `${kind}s`).join(" or ")}`;
-  if (ArrayBuffer.isView(values) && "length" in values) return;
-  if (!Array.isArray(values)) throw new OptionError(`${name} is ${show(values)}; it must be ${allowed}`);
-  const bad = values.findIndex((value) => !kinds.includes(typeof value));
-  if (bad >= 0) throw new OptionError(`${name}[${bad}] is ${show(values[bad])}; it must be ${allowed}`);
+/** @throws OptionError for anything but an array of numbers or strings. */
+function readLabelCells(labels: ArrayLike<unknown>): void {
+  const allowed = "an array of numbers or strings";
+  if (ArrayBuffer.isView(labels) && "length" in labels) return;
+  if (!Array.isArray(labels)) throw new OptionError(`labels is ${show(labels)}; it must be ${allowed}`);
+  const bad = labels.findIndex((label) => typeof label !== "number" && typeof label !== "string");
+  if (bad >= 0) throw new OptionError(`labels[${bad}] is ${show(labels[bad])}; it must be ${allowed}`);
 }
 
 /** @throws OptionError for anything else. */
@@ -150,6 +150,10 @@ function flat(name: string, what: string, rows: Rows, count: number): Uint8Array
   }
   if (rows.length !== count) throw new DataError(`${name} has ${rows.length} rows of ${what}s; there must be ${count}`);
   const width = rows[0]!.length;
+  // Such as a record with a field for each number.
+  if (typeof width !== "number") {
+    throw new DataError(`${name}: row 0 is ${show(rows[0])}; it must be an array of ${what}s`);
+  }
   if (width === 0) throw new DataError(`${name}: row 0 has no ${what}s`);
   const values = new Float32Array(count * width);
   for (let row = 0; row < count; row++) {
