@@ -35,7 +35,7 @@ export function predictedTable(
   return { head, cells, text: `${names ? write([...names, ...head]) : ""}${lines.join("")}` };
 }
 
-/** The names of the new columns, with the prefix "predicted_" if the table already has such a column. */
+/** The names of the new columns, with the prefix "predicted_" until the table has no such column. */
 function appended(
   names: readonly string[],
   { columns, classNames, classes }: RunDataset,
@@ -50,7 +50,13 @@ function appended(
       : { class: "", probabilities: Array.from({ length: classes }, () => 0) });
   const values = found.values?.map((_, i) => targets[i] ?? `output_${i}`);
   const wanted = values ?? ["class", ...found.probabilities!.map((_, i) => `p_${classNames?.[i] ?? i}`)];
-  return wanted.map((name) => (names.includes(name) ? `predicted_${name}` : name));
+  const taken = new Set(names);
+  return wanted.map((name) => {
+    let free = name;
+    while (taken.has(free)) free = `predicted_${free}`;
+    taken.add(free);
+    return free;
+  });
 }
 
 function quoted(cell: string, delimiter: string): string {

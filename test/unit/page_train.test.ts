@@ -85,6 +85,8 @@ describe("a table", () => {
     const predictions = [{ class: "yes,sir", probabilities: [0.25, 0.75] }];
     const { head, text } = predictedTable({ names: ["x", "class"], rows: [["1", "a"]] }, predictions, dataset, ",");
     expect(head).toEqual(["predicted_class", "p_no", "p_yes,sir"]);
+    const again = { names: ["x", "class", ...head], rows: [] };
+    expect(predictedTable(again, [], dataset, ",").head[0]).toBe("predicted_predicted_class");
     expect(text).toBe('x,class,predicted_class,p_no,"p_yes,sir"\n1,a,"yes,sir",0.25,0.75\n');
   });
 });
