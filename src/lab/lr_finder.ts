@@ -213,6 +213,9 @@ async function findLrOn(
 ): Promise<RangeTestResult> {
   const { ramp, trials } = readOptions(options);
   const complete = readRun(config, data, test);
+  if (complete.optimizer.maximize) {
+    throw new OptionError("optimizer.maximize is true; a range test looks for the loss to fall, so it must be false");
+  }
   const batch = data ? batchSizes(complete)(0) : null;
   const accumulate = accumulateOf(complete.optimizer);
   /** Makes a run's updates one by one. */

@@ -136,6 +136,11 @@ export class Cohort {
         `handover is ${show(config.handover)}; parallel runs do not hand over to L-BFGS, so it must be left out`,
       );
     }
+    if (complete.optimizer.maximize) {
+      throw new OptionError(
+        "optimizer.maximize is true; parallel runs are ranked by the lowest loss, so it must be false",
+      );
+    }
     const trainable = trainableOf(complete);
     const start = complete.init ?? undefined;
     const batch = data ? checkBatch(complete, data) : 1;

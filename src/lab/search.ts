@@ -240,13 +240,12 @@ function ruleConfig(config: RunConfig, name: string): RunConfig {
   const optimizer = readConfig(config.optimizer);
   const rule = readRule("rule", name);
   if (optimizer.rule === rule) return config;
-  const { maximize, modifiers = [] } = optimizer;
+  const { modifiers = [] } = optimizer;
   const groups = groupsFor(rule, optimizer);
   return {
     ...config,
     optimizer: {
       rule,
-      ...(maximize === undefined ? {} : { maximize }),
       modifiers: modifiers.filter((modifier) => suits(modifier, rule)),
       ...fallbackFor(rule),
       ...(groups.length > 0 ? { groups } : {}),

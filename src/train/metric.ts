@@ -94,12 +94,12 @@ export function metricOf({ type }: MetricConfig, { loss, accuracy, error }: Repl
 /** @param losses The losses of all steps so far; grows with the run. */
 export function trackMetric(
   { optimizer, objective, use }: Pick<Trainee, "optimizer" | "objective"> & { readonly use: Use },
-  { metric, stop, steps }: Pick<CompleteRunConfig, "metric" | "stop" | "steps">,
+  { metric, stop, steps, optimizer: { maximize } }: Pick<CompleteRunConfig, "metric" | "stop" | "steps" | "optimizer">,
   losses: readonly number[],
   { test, onTest, onMetric, onBest }: MetricOptions,
   measured: Measured | null = null,
 ): MetricTrack {
-  const mode = metric ? metricMode(metric) : "min";
+  const mode = metric ? metricMode(metric, maximize) : "min";
   const stopping = createStopping({ mode, patience: stop?.patience, minDelta: stop?.minDelta });
   const points: MetricPoint[] = [];
   /** By steps made: the test set is large, and is not evaluated twice for the same parameters. */

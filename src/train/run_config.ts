@@ -259,9 +259,9 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
   };
 }
 
-/** Whether a run with this metric minimises or maximises it. */
-export function metricMode({ type }: MetricConfig): "min" | "max" {
-  return type === "testAccuracy" ? "max" : "min";
+/** Whether a run with this metric minimises or maximises it: a loss is maximised where the optimizer does so. */
+export function metricMode({ type }: MetricConfig, maximize = false): "min" | "max" {
+  return type === "testAccuracy" || (maximize && type !== "testError") ? "max" : "min";
 }
 
 /** Updates that a run makes, which schedules count: with `accumulate`, several steps make one. */
@@ -429,7 +429,7 @@ function checkHypers({ groups }: Plan, hypers: Hypers, updates: number): void {
 
 /** Checks that schedules have something to observe: plateaus a metric, curvature schedules the sharpness. */
 function checkListeners(
-  { groups }: Plan,
+  { groups, maximize }: Plan,
   hypers: Hypers,
   metric: MetricConfig | null,
   meter: CompleteCurvatureConfig | null,
@@ -443,7 +443,7 @@ function checkListeners(
       }
       if (!holds(config, (part) => isOf(plateau, part))) continue;
       if (!metric) throw new OptionError(`${name} holds a plateau, which needs metric: ${metricExample}`);
-      const mode = metricMode(metric);
+      const mode = metricMode(metric, maximize);
       const other = (part: unknown) => isOf(plateau, part) && (part.mode ?? "min") !== mode;
       if (holds(config, other)) {
         throw new OptionError(

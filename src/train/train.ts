@@ -575,7 +575,7 @@ function handoverRun(
     optimizer,
     data,
     accumulate: accumulateOf(config.optimizer),
-    mode: config.metric ? metricMode(config.metric) : "min",
+    mode: config.metric ? metricMode(config.metric, config.optimizer.maximize) : "min",
     // A landscape's function is the sum over its points, its loss their mean.
     examples: config.landscape ? optimizer.segments[0]!.shape[0]! : 1,
     wholeObjective: () => engine.objective(optimizer, trainable, data ? { data, batch: data.count } : {}),

@@ -1,6 +1,7 @@
 // Sweeps and searches on the CPU, how trials are made, and bad input.
 
 import { describe, expect, it } from "vitest";
+import { findLr } from "../../src/lab/lr_finder.ts";
 import { halvingRungs } from "../../src/lab/race.ts";
 import { type ScheduleShape, scheduleShapeNames, scheduleShapes } from "../../src/lab/schedule_shapes.ts";
 import { search } from "../../src/lab/search.ts";
@@ -77,12 +78,17 @@ describe("sweep", () => {
     expect(result.trials[0]!.losses.length).toBeLessThan(48);
   });
 
-  it("refuses a handover, which only a run alone makes, in searches too", async () => {
+  it("refuses a handover, which only a run alone makes, and ascent, in searches too", async () => {
     const job = { engine, ...config, handover: { at: 8 }, data, trials: [{ lr: 0.1 }, { lr: 0.2 }] };
     const message = 'handover is {"at":8}; parallel runs do not hand over to L-BFGS, so it must be left out';
     await expect(sweep(job)).rejects.toThrow(message);
     const { trials: _, ...searched } = job;
     await expect(search(searched)).rejects.toThrow(message);
+    const up = { ...searched, handover: null, optimizer: sgd({ lr: 0.1, maximize: true }) };
+    const ascent = "optimizer.maximize is true; parallel runs are ranked by the lowest loss, so it must be false";
+    await expect(sweep({ ...up, trials: [{ lr: 0.1 }] })).rejects.toThrow(ascent);
+    await expect(search(up)).rejects.toThrow(ascent);
+    await expect(findLr(up)).rejects.toThrow("optimizer.maximize is true; a range test looks for the loss to fall");
   });
 
   it("lets the plateaus of each run observe that run's metric", async () => {

@@ -121,6 +121,13 @@ describe("early stopping", () => {
     expect([reason, losses.length]).toEqual(["finished", 12]);
   });
 
+  it("returns those of the highest loss where the optimizer ascends", async () => {
+    const optimizer = sgd({ lr: 0.1, maximize: true });
+    const { best, metrics } = await train({ engine: cpuEngine(), ...config, optimizer, metric, data, test: data });
+    expect(metrics.length).toBeGreaterThan(2);
+    expect(best?.value).toBe(Math.max(...metrics.map(({ value }) => value)));
+  });
+
   it("returns the best parameters, or with restoreBest false the last", async () => {
     const run = (restoreBest: boolean) =>
       train({
