@@ -269,6 +269,15 @@ interface Entry {
   error?: string;
 }
 
+/** A value that is made when it is first asked for. */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
 /** @throws the signal's reason when it is aborted; everything made so far is destroyed. */
 export async function runCases(cases: readonly Case[], options: SuiteOptions = {}): Promise<readonly Row[]> {
   const rows: Row[] = [];

@@ -5,7 +5,7 @@ import { createCpuObjective, createModel, createObjective, curvature, type Objec
 import { benchDevice, passRunner, runnerOn, submitPass } from "../device.ts";
 import { type Keep, keeping } from "../engines/keeping.ts";
 import { createWork, datasetOf, startOf, tensorsOf, type Work } from "../network.ts";
-import { type Answer, type Case, checkedSteps, type Tier } from "../suite.ts";
+import { type Answer, type Case, checkedSteps, once, type Tier } from "../suite.ts";
 
 /** A small one, whose answers are checked against the CPU; and the large one, whose reference would take many minutes. */
 const networks: readonly {
@@ -91,11 +91,7 @@ const gradient = keeping(async (keep, work: Work) => {
 });
 
 export const curvatureCases: readonly Case[] = networks.map(({ widths, rows, tier, checked }): Case => {
-  let made: Work | undefined;
-  const work = () => {
-    made ??= createWork(widths, rows);
-    return made;
-  };
+  const work = once(() => createWork(widths, rows));
   const layers = widths.slice(1).map((outputs, i) => (widths[i]! + 1) * outputs);
   return {
     ...{ suite: "curvature", name: `sharpness ${widths.join("-")} ${rows} rows`, tier, number: "sharpness" },

@@ -3,7 +3,7 @@ import { train as fallline } from "../engines/fallline.ts";
 import { train as plain } from "../engines/plain.ts";
 import { train as reference } from "../engines/reference.ts";
 import { createWork, flopsOf, startOf, type Work } from "../network.ts";
-import type { Answer, Case, Contender, Runner, Tier } from "../suite.ts";
+import { type Answer, type Case, type Contender, once, type Runner, type Tier } from "../suite.ts";
 
 interface Network {
   readonly widths: readonly number[];
@@ -38,11 +38,7 @@ function trainCase(
   names: readonly Engine[],
   more: Pick<Case, "ours" | "launch">,
 ): Case {
-  let made: Work | undefined;
-  const work = () => {
-    made ??= createWork(widths, batch);
-    return made;
-  };
+  const work = once(() => createWork(widths, batch));
   const shape = widths.slice(1).map((outputs, i) => [widths[i]!, outputs] as const);
   return {
     suite,

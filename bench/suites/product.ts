@@ -4,7 +4,7 @@ import { product as fallline } from "../engines/fallline.ts";
 import { product as naive } from "../engines/naive.ts";
 import { product as plain } from "../engines/plain.ts";
 import { createMatrices, expectedProduct, flopsOfProduct, type Matrices } from "../matrices.ts";
-import type { Case, Contender, Runner, Tier } from "../suite.ts";
+import { type Case, type Contender, once, type Runner, type Tier } from "../suite.ts";
 
 interface NamedShape extends ProductShape {
   /** The product's role in a step; its sizes follow, m × n × k. */
@@ -40,11 +40,7 @@ const tolerance = { number: 0, values: 1e-5 };
 
 function productCase(shape: NamedShape): Case {
   const { name, m, n, k, tier } = shape;
-  let made: Matrices | undefined;
-  const work = () => {
-    made ??= createMatrices(shape);
-    return made;
-  };
+  const work = once(() => createMatrices(shape));
   return {
     suite: "product",
     name: `${name} ${m}x${n}x${k}`,

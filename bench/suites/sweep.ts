@@ -18,7 +18,7 @@ import {
 import { benchDevice, passRunner } from "../device.ts";
 import { type Keep, keeping } from "../engines/keeping.ts";
 import { createWork, datasetOf, flopsOf, hypers, tensorsOf, type Work } from "../network.ts";
-import { type Answer, type Case, type Contender, checkedSteps, type Tier } from "../suite.ts";
+import { type Answer, type Case, type Contender, checkedSteps, once, type Tier } from "../suite.ts";
 import { stepBytesOf, updateWork, valuesOf } from "../update.ts";
 
 /** The subject of training; without a network, constant gradients. */
@@ -148,11 +148,7 @@ interface SweepOptions {
 
 function sweepCase({ name, tier, replicas, n, tensors, flops, bytes, make }: SweepOptions): Case {
   const rates = ratesOf(replicas);
-  let made: Sweep | undefined;
-  const work = () => {
-    made ??= { ...make(), rates };
-    return made;
-  };
+  const work = once((): Sweep => ({ ...make(), rates }));
   const moved = bytes === undefined ? undefined : bytes * replicas;
   const contenders: readonly Contender[] = [
     { engine: "fallline", load: () => run(work(), [rates], moved) },

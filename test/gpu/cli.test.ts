@@ -1,12 +1,12 @@
 // The built command line on WebGPU: what the main job promises of its results, on a smaller network.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { ownFolder } from "../folder.ts";
 import { spawned } from "../run_cli.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "fallline-gpu-cli-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = ownFolder("gpu-cli");
 
 describe("fallline train", () => {
   it("runs on the GPU by default, names the adapter, and measures its distance from the CPU reference", async () => {

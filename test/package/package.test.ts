@@ -1,19 +1,19 @@
 // The package as npm packs it, installed as users do: its types and all examples under three compilers, its documents, and a program
 // that trains in Node, Deno and Bun, with Vite, webpack and Next.js, in a plain page, and beside other libraries. Needs the registry
 // (`npm run test:package`).
+
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { Page } from "puppeteer";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { findSwiftShader, mayHaveHardware } from "../../scripts/webgpu.mjs";
 import { launchChrome, openPage, root, serve } from "../browser/chrome.ts";
 import { documentExamples, programs, promisedBy } from "../examples.ts";
+import { ownFolder } from "../folder.ts";
 
-const work = mkdtempSync(join(tmpdir(), "fallline-package-"));
-afterAll(() => rmSync(work, { recursive: true }));
+const work = ownFolder("package");
 
 interface Said {
   readonly code: number;

@@ -1,15 +1,15 @@
 // Rows of bench/torch_peer.py in a result: its cases are the benchmark's, ratios stand on a GPU alone, other files are refused.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { emptyRow, type Result, type Row } from "../../bench/suite.ts";
 import { updateCases } from "../../bench/suites/update.ts";
 import { readTorch, withTorch } from "../../bench/torch_rows.ts";
 import { DataError } from "../../src/base/errors.ts";
+import { ownFolder } from "../folder.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "fallline-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = ownFolder("test");
 const file = join(folder, "torch.json");
 const row = { suite: "update", case: "adamw 1x1M", engine: "torch fused", ms: 0.02, quartiles: [0.019, 0.022] };
 const printed = { format: "fallline-bench-torch/1", device: "NVIDIA H200", torch: "2.9.0", rows: [row] };

@@ -1,13 +1,13 @@
 // The command line on the CPU reference, each command once as it is built: what it prints, what it writes, how it refuses.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { decodeSafetensors } from "../../src/base/safetensors.ts";
+import { ownFolder } from "../folder.ts";
 import { fallline, root, spawned } from "../run_cli.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "fallline-cli-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = ownFolder("cli");
 const replay = "test/golden/replay.json";
 
 describe("fallline replay", () => {

@@ -1,13 +1,13 @@
 // `fallline curvature` on the command line and the CPU reference.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { ownFolder } from "../folder.ts";
 import { golden } from "../golden.ts";
 import { fallline } from "../run_cli.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "fallline-curvature-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = ownFolder("curvature");
 
 interface Spectrum {
   readonly id: string;

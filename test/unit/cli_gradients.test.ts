@@ -1,13 +1,13 @@
 // `fallline gradients`, and the data that --data and run configs name, on the command line and the CPU reference.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { ownFolder } from "../folder.ts";
 import { golden } from "../golden.ts";
 import { fallline, spawned } from "../run_cli.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "fallline-data-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = ownFolder("data");
 const [recorded, trained, digits] = ["gradients", "training", "digits"].map((name) => `test/golden/${name}.json`) as [
   string,
   string,

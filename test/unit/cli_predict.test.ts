@@ -1,12 +1,12 @@
 // `fallline predict`: tables in, the same tables with what a run's model says of each row out; and how it refuses.
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { ownFolder } from "../folder.ts";
 import { fallline } from "../run_cli.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "fallline-predict-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = ownFolder("predict");
 const path = (name: string) => join(folder, name);
 const write = (name: string, text: string | Buffer) => {
   writeFileSync(path(name), text);

@@ -1,27 +1,17 @@
 // Runs of the command line that something ends, or tries to: they keep what there is, say what they could not keep, and go
 // on to the same end.
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "../../src/base/safetensors.ts";
+import { ownFolder } from "../folder.ts";
 import { type Finished, fallline, root } from "../run_cli.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "fallline-runs-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = ownFolder("runs");
 
 const rows = Array.from({ length: 60 }, (_, i) => `${Math.sin(i)},${Math.cos(3 * i)},${i % 3}`);
 writeFileSync(join(folder, "rows.csv"), `x,y,label\n${rows.join("\n")}\n`);

@@ -1,19 +1,18 @@
 // `fallline schedule`: what it prints, what it writes (as built), how it refuses (in this process, which is faster).
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { scheduleCommand } from "../../src/app/cli/schedule.ts";
 import { FalllineError } from "../../src/base/errors.ts";
 import { readSchedule } from "../../src/schedules/read_schedule.ts";
 import type { ScheduleConfig } from "../../src/schedules/schedule.ts";
 import { createSchedule } from "../../src/schedules/schedule.ts";
+import { ownFolder } from "../folder.ts";
 import { golden } from "../golden.ts";
 import { fallline, spawned } from "../run_cli.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "fallline-schedule-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = ownFolder("schedule");
 
 /** A file of JSON in the test's own folder. */
 function file(name: string, content: unknown): string {

@@ -1,13 +1,13 @@
 // A new user's first hour: every command of docs/first_hour.md, one after the other, prints what the document shows.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { printed } from "../../scripts/printed.mjs";
+import { ownFolder } from "../folder.ts";
 import { fallline, root } from "../run_cli.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "fallline-hour-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = ownFolder("hour");
 
 it("runs as docs/first_hour.md shows it, and is as right on Fisher's irises as his discriminants", async () => {
   const document = readFileSync(join(root, "docs/first_hour.md"), "utf8");

@@ -1,8 +1,8 @@
 // The lab: every experiment at small options on the CPU, the command line over a registry, claims that fail, bad input.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { chartSvg } from "../../src/app/cli/chart.ts";
 import { kebab, labCommand } from "../../src/app/cli/lab.ts";
 import { DataError, OptionError } from "../../src/base/errors.ts";
@@ -11,11 +11,11 @@ import { absolute, atLeast, atMost, defineExperiment, number, relative } from ".
 import { experiments } from "../../src/lab/experiments/index.ts";
 import { runExperiment } from "../../src/lab/experiments/run.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
+import { ownFolder } from "../folder.ts";
 import { smallLab } from "../lab.ts";
 import { fallline, runHere } from "../run_cli.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "fallline-lab-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = ownFolder("lab");
 const context = { engine: cpuEngine() };
 
 describe.each(experiments.map((experiment) => [experiment.name, experiment] as const))("%s", (name, experiment) => {

@@ -1,10 +1,9 @@
 // The range test: its ramp and its end by hand, its suggestions against readings of the published definitions, and that
 // nothing of it is left behind, to the bit.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { DataError, OptionError } from "../../src/base/errors.ts";
 import { short } from "../../src/base/short.ts";
 import { jobConfig, labDefaults } from "../../src/lab/defaults.ts";
@@ -33,6 +32,7 @@ import { product } from "../../src/schedules/product.ts";
 import type { Scheduled } from "../../src/schedules/schedule.ts";
 import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
+import { ownFolder } from "../folder.ts";
 import { goldenText } from "../golden.ts";
 import { createCpuOptimizer } from "../optimizers.ts";
 import { fallline, spawned } from "../run_cli.ts";
@@ -715,8 +715,7 @@ describe("findLr", () => {
 });
 
 describe("fallline find-lr on the CPU reference", () => {
-  const folder = mkdtempSync(join(tmpdir(), "fallline-find-lr-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const folder = ownFolder("find-lr");
   const small = ["--backend", "cpu", "--model", "784-8-10", "--batch", "8", "--start", "1e-5", "--end", "100"];
 
   it("writes lr.json and lr.svg, and prints lr.json alone with --json", async () => {

@@ -1,9 +1,9 @@
 // Physics-informed networks on the CPU reference: their laws, and gradients against finite differences; their configs, problems
 // and points; and runs of them from the command line.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { DataError, OptionError } from "../../src/base/errors.ts";
 import { activationFunctions, smoothActivations } from "../../src/engines/products/activation.ts";
 import { readPinns } from "../../src/lab/pinns.ts";
@@ -19,6 +19,7 @@ import { pointRows, readData } from "../../src/train/data.ts";
 import { cpuEngine, createTrainee } from "../../src/train/engine.ts";
 import { readRunConfig } from "../../src/train/run_config.ts";
 import { train } from "../../src/train/train.ts";
+import { ownFolder } from "../folder.ts";
 import { pinnLaws, tangled, unevenTensors } from "../pinns.ts";
 import { fallline } from "../run_cli.ts";
 
@@ -276,8 +277,7 @@ describe("a run", () => {
     );
   });
 
-  const folder = mkdtempSync(join(tmpdir(), "fallline-pinn-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const folder = ownFolder("pinn");
 
   it("is made from a file by the command line", async () => {
     const file = join(folder, "config.json");

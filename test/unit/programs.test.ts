@@ -1,8 +1,8 @@
 // Tools over any program on the CPU, and from the command line.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { mlp } from "../../src/objectives/models/mlp.ts";
 import { rnn } from "../../src/objectives/models/rnn.ts";
 import type { OptimizerConfig, OptimizerJson } from "../../src/optimizer/config.ts";
@@ -10,6 +10,7 @@ import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
+import { ownFolder } from "../folder.ts";
 import { programLaws } from "../programs.ts";
 import { fallline } from "../run_cli.ts";
 import { data } from "../training.ts";
@@ -42,8 +43,7 @@ describe("a run in one line", () => {
 });
 
 describe("the command line on a landscape", () => {
-  const folder = mkdtempSync(join(tmpdir(), "fallline-landscape-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const folder = ownFolder("landscape");
   const file = join(folder, "config.json");
   const config = {
     landscape: { type: "rosenbrock", dimension: 4 },
