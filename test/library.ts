@@ -8,6 +8,16 @@ import * as training from "../src/training.ts";
 
 export const library = { ...core, ...training, ...bench, ...node, ...tfjs };
 
+/** Runs an example of a document that imports from the library alone; what it prints, line by line. */
+export async function runExample(example: string): Promise<readonly string[]> {
+  const script = example.replace(/^import (\{.*\}) from "fallline[a-z/]*";$/gm, "const $1 = library;");
+  const printed: string[] = [];
+  const log = (...parts: unknown[]) =>
+    printed.push(parts.map((part) => (Array.isArray(part) ? `[ ${part.join(", ")} ]` : String(part))).join(" "));
+  await new Function("library", "console", `return (async () => {${script}})();`)(library, { log });
+  return printed;
+}
+
 const namespaces = [
   ...(["curvature", "datasets", "kernels", "lab", "landscapes", "modifiers"] as const),
   ...(["problems", "runs", "schedules", "stages", "tuning"] as const),

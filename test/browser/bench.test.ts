@@ -177,8 +177,7 @@ describe("a run in the page", () => {
 
   /** Runs two cases; once the one of that number has begun, does something to the page. */
   async function runUntil(number: number, act: (page: Page) => unknown): Promise<Result> {
-    const { page } = await openPage(browser);
-    await page.goto(address);
+    const { page } = await openPage(browser, address);
     let acted = false;
     try {
       return await runInPage(

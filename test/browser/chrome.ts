@@ -83,8 +83,8 @@ export async function serveForAWhile(outDir: string): Promise<{ address: string;
   };
 }
 
-/** A page whose console errors, uncaught errors and violations of its Content-Security-Policy are collected. */
-export async function openPage(browser: Browser): Promise<{ page: Page; errors: string[] }> {
+/** A page, at an address if one is given, whose console errors, uncaught errors and violations of its Content-Security-Policy are collected. */
+export async function openPage(browser: Browser, address?: string): Promise<{ page: Page; errors: string[] }> {
   const page = await browser.newPage();
   // As long as a test may take: a busy machine loads MNIST slowly.
   page.setDefaultTimeout(120_000);
@@ -99,6 +99,7 @@ export async function openPage(browser: Browser): Promise<{ page: Page; errors: 
       console.error("violates the policy: " + [violatedDirective, blockedURI, sourceFile, lineNumber].join(" "));
     });
   `);
+  if (address !== undefined) await page.goto(address);
   return { page, errors };
 }
 

@@ -24,8 +24,7 @@ it("trains and tests with every rule and an average as the CPU reference does, a
   timeout: 170_000,
 }, async () => {
   const address = await serve("dist");
-  const { page, errors } = await openPage(await launchChrome());
-  await page.goto(`${address}page/index.html`);
+  const { page, errors } = await openPage(await launchChrome(), `${address}page/index.html`);
   const run = `(async ([{ requestDevice }, { train, webgpuEngine, cpuEngine, datasets }]) => {
     const inputs = Array.from({ length: 24 }, (_, i) => [Math.sin(i), Math.cos(3 * i), Math.sin(7 * i) / 2]);
     const data = datasets.fromArrays({ inputs, labels: inputs.map(([x, y]) => (x > y ? 1 : 0)) });

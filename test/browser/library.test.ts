@@ -52,8 +52,7 @@ describe("the built library", () => {
 
   it("draws the same numbers in Chrome as in Node, to the bit", async () => {
     const address = await serve("dist");
-    const { page } = await openPage(await launchChrome());
-    await page.goto(`${address}page/index.html`);
+    const { page } = await openPage(await launchChrome(), `${address}page/index.html`);
     const draw = `(library) => {
       const random = new library.Random(12345, 3);
       const normals = Array.from({ length: 5000 }, () => random.normal());
@@ -68,8 +67,7 @@ describe("the built library", () => {
 
   it("leaves a caller's pass in Chrome so that a bare dispatch is an error and no second update", async () => {
     const address = await serve("dist");
-    const { page } = await openPage(await launchChrome());
-    await page.goto(`${address}page/index.html`);
+    const { page } = await openPage(await launchChrome(), `${address}page/index.html`);
     const found = await page.evaluate(`import("${address}lib/src/index.js").then(async (library) => {
       const device = await library.requestDevice();
       const config = library.sgd({ lr: 1 });

@@ -9,8 +9,7 @@ const text = (id: string) => `document.getElementById("${id}").textContent`;
 
 describe("the page", () => {
   it("finds a rate: draws the range test's curve, lists its suggestions, and takes the one that is clicked", async () => {
-    const { page, errors } = await openPage(browser);
-    await page.goto(`${address}#find?find=40&batch=32&model=784-16-10`);
+    const { page, errors } = await openPage(browser, `${address}#find?find=40&batch=32&model=784-16-10`);
     await page.waitForSelector("#find-rate:enabled");
     await page.click("#find-rate");
     // Short runs follow the ramp, each of which gives the data to the GPU anew.
@@ -56,8 +55,7 @@ describe("the page", () => {
   });
 
   it("works from its sources too, as npm run dev serves them", async () => {
-    const { page, errors } = await openPage(browser);
-    await page.goto(`${await serveSources()}#train?data=digits&steps=6&batch=8`);
+    const { page, errors } = await openPage(browser, `${await serveSources()}#train?data=digits&steps=6&batch=8`);
     await page.waitForSelector("#train:enabled");
     await page.click("#train");
     await page.waitForFunction(`${text("status")} === "done"`, { polling: 200 });
@@ -67,8 +65,7 @@ describe("the page", () => {
   });
 
   it("says what it rejects in its address, and that MNIST could not be fetched", async () => {
-    const { page } = await openPage(browser);
-    await page.goto(`${address}#train?rule=nosuch&steps=0&model=784-16-10`);
+    const { page } = await openPage(browser, `${address}#train?rule=nosuch&steps=0&model=784-16-10`);
     await page.waitForSelector("#train:enabled");
     expect(await page.evaluate(text("trouble"))).toMatch(
       /^rule is "nosuch"; .* \(in the address; using adamw\); steps is 0; .* \(in the address; using 300\)$/,
@@ -84,8 +81,7 @@ describe("the page", () => {
   });
 
   it.each(["", "bench/"])("refuses what its policy does not allow: /%s", async (path) => {
-    const { page, errors } = await openPage(browser);
-    await page.goto(`${address}${path}`);
+    const { page, errors } = await openPage(browser, `${address}${path}`);
     const refused = await page.evaluate(async () => {
       const attempts = [
         () => fetch("https://example.com/"),

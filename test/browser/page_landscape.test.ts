@@ -46,8 +46,7 @@ it("lets a cloud flow into the four hollows, and draws the paths from a click or
 });
 
 it("shows where Adam and SGD part ways, with the steps of each; a rule comes and goes", async () => {
-  const { page, errors } = await openPage(browser);
-  await page.goto(`${address}#landscape?cloud=4&steps=20`);
+  const { page, errors } = await openPage(browser, `${address}#landscape?cloud=4&steps=20`);
   await page.waitForSelector(".way");
   await page.evaluate(`document.querySelector(".presets button").click()`);
   await page.waitForFunction(

@@ -41,8 +41,7 @@ describe("a run on MNIST", () => {
   });
 
   it("can be stopped, and trained again", async () => {
-    const { page, errors } = await openPage(browser);
-    await page.goto(`${address}#train?data=digits&steps=5000&batch=8&model=64-16-10`);
+    const { page, errors } = await openPage(browser, `${address}#train?data=digits&steps=5000&batch=8&model=64-16-10`);
     await page.waitForSelector("#train:enabled");
     for (let round = 0; round < 2; round++) {
       await page.click("#train");
@@ -56,8 +55,7 @@ describe("a run on MNIST", () => {
   });
 
   it("says what is wrong with its fields", async () => {
-    const { page, errors } = await openPage(browser);
-    await page.goto(`${address}#train?steps=5&model=100-10`);
+    const { page, errors } = await openPage(browser, `${address}#train?steps=5&model=100-10`);
     await page.waitForSelector("#train:enabled");
     await page.click("#train");
     await page.waitForFunction(`${text("status")}.includes("784")`, { polling: 100 });
@@ -379,8 +377,7 @@ it("learns the digits; its rate changes while paused; it reads drawings; its che
 it("learns a dropped table by the chosen column, and predicts another; explains what is not a table", {
   timeout: 240_000,
 }, async () => {
-  const { page, errors } = await openPage(browser);
-  await page.goto(`${address}#train?steps=80&lr=0.02&every=0`);
+  const { page, errors } = await openPage(browser, `${address}#train?steps=80&lr=0.02&every=0`);
   await page.waitForSelector("#train:enabled");
   await keepSaved(page);
   for (const [name, content, words] of [

@@ -8,8 +8,7 @@ const browser = await launchChrome();
 const text = (id: string) => `document.getElementById("${id}").textContent`;
 
 it("races: 4 goes to 3.2 at a rate of 0.1, and over −8 to 16 at 1.5; a preset sets your rate, in the address too", async () => {
-  const { page, errors } = await openPage(browser);
-  await page.goto(address);
+  const { page, errors } = await openPage(browser, address);
   await page.waitForSelector(".run-3 .places");
   const cards = () => page.$$eval(".run", (all) => all.map((card) => card.textContent ?? ""));
   const [, first, , third, fourth] = await cards();
@@ -107,8 +106,7 @@ it("runs an experiment with the options of the address: its claims hold; it wait
 });
 
 it("sweeps 16 rates as small pictures, the best of which goes to training", { timeout: 240_000 }, async () => {
-  const { page, errors } = await openPage(browser);
-  await page.goto(`${address}#find?model=784-16-10&batch=8&sweep=24`);
+  const { page, errors } = await openPage(browser, `${address}#find?model=784-16-10&batch=8&sweep=24`);
   await page.waitForSelector("#sweep:enabled");
   await page.click("#sweep");
   const made = () => page.evaluate(`Number.parseInt(${text("step")})`);
@@ -126,8 +124,7 @@ it("sweeps 16 rates as small pictures, the best of which goes to training", { ti
 });
 
 it("composes a course: blocks move by their buttons, options change it, pasted text is shown or refused", async () => {
-  const { page, errors } = await openPage(browser);
-  await page.goto(`${address}#schedules`);
+  const { page, errors } = await openPage(browser, `${address}#schedules`);
   const types = () => page.$$eval(".blocks h2", (all) => all.map(({ textContent }) => textContent));
   const json = () =>
     page.$eval('[aria-label="the schedule as JSON"]', (area) => JSON.parse((area as HTMLTextAreaElement).value));

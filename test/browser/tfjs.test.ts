@@ -4,8 +4,7 @@ import { afterAll, expect, it } from "vitest";
 import { launchChrome, openPage, serveSources } from "./chrome.ts";
 
 const address = await serveSources();
-const { page, errors } = await openPage(await launchChrome());
-await page.goto(`${address}test/browser/blank.html`);
+const { page, errors } = await openPage(await launchChrome(), `${address}test/browser/blank.html`);
 const call = <T>(name: string): Promise<T> =>
   page.evaluate(`import("/test/browser/tfjs_page.ts").then((module) => module.${name}())`) as Promise<T>;
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { experiments } from "../../src/lab/experiments/index.ts";
 import { isCurrent, type LabRecord, labMarkdown } from "../../src/lab/experiments/page.ts";
-import { library } from "../library.ts";
+import { runExample } from "../library.ts";
 
 const at = (path: string) => new URL(`../../docs/${path}`, import.meta.url);
 const recordOf = (name: string): LabRecord | undefined => {
@@ -27,9 +27,5 @@ it.each(experiments.map((experiment) => [experiment.name, experiment] as const))
 
 it("has an example that runs", async () => {
   const [, example] = /```js\n([\s\S]*?)```/.exec(labMarkdown(recordOf))!;
-  const script = example!.replace(/^import (\{.*\}) from "fallline[a-z/]*";$/gm, "const $1 = library;");
-  const printed: string[] = [];
-  const log = (word: unknown) => printed.push(String(word));
-  await new Function("library", "console", `return (async () => {${script}})();`)(library, { log });
-  expect(printed).toEqual(["true"]);
+  expect(await runExample(example!)).toEqual(["true"]);
 });

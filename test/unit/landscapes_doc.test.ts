@@ -6,7 +6,7 @@ import { chartSvg } from "../../src/app/cli/chart.ts";
 import { contour, heightsOf, levelsOf } from "../../src/lab/contour.ts";
 import { landscapesChart, landscapeTableMarkdown } from "../../src/lab/landscape_table.ts";
 import { landscapeDefinitions } from "../../src/objectives/landscapes/index.ts";
-import { library } from "../library.ts";
+import { runExample } from "../library.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const folder = "src/objectives/landscapes";
@@ -19,12 +19,7 @@ describe("docs/landscapes.md", () => {
 
   const examples = [...landscapeTableMarkdown().matchAll(/```js\n([\s\S]*?)```/g)].map(([, text]) => text!);
   it.each(examples)("example %#", async (example) => {
-    const script = example.replace(/^import (\{.*\}) from "fallline[a-z/]*";$/gm, "const $1 = library;");
-    const printed: string[] = [];
-    const log = (...parts: unknown[]) =>
-      printed.push(parts.map((part) => (Array.isArray(part) ? `[ ${part.join(", ")} ]` : String(part))).join(" "));
-    await new Function("library", "console", `return (async () => {${script}})();`)(library, { log });
-    expect(printed).toEqual([...example.matchAll(/\/\/ → (.*)/g)].map(([, line]) => line));
+    expect(await runExample(example)).toEqual([...example.matchAll(/\/\/ → (.*)/g)].map(([, line]) => line));
   });
 
   it("has a picture of every type", () => {
