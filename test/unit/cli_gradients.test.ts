@@ -117,6 +117,11 @@ describe("custom data", () => {
     expect(config.model.layers).toEqual([64, 1024, 256, 10]);
   });
 
+  it("are taken as a whole by each step where they are fewer than the default batch", async () => {
+    const { stdout } = await fallline(["train", "--data", csv, "--print-config"]);
+    expect(JSON.parse(stdout)).toMatchObject({ batch: 32 });
+  });
+
   it("are CSV with options of a run config", async () => {
     const data = { type: "file", path: csv, testRows: 10, label: "kind", inputs: ["a"] };
     const config = { model: { layers: [1, 2] }, data, optimizer: { rule: "sgd", lr: 0.5 }, batch: 4, steps: 2 };

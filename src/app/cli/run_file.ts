@@ -62,7 +62,7 @@ export function addJobOptions(
     command.option("--rule <name>", `update rule: ${names} (default: ${rule})`);
   }
   if (words.lr) command.option("--lr <rate>", words.lr, number);
-  command.option("--batch <n>", `examples per step (default: ${batch})`, number);
+  command.option("--batch <n>", `examples per step (default: ${batch}, or all rows of a smaller file)`, number);
   if (words.steps) command.option("--steps <n>", `${words.steps} (default: ${jobDefaults.steps})`, number);
   const drawn = words.seed ?? "the weights and the order of the data";
   return command.option("--seed <n>", `seed for ${drawn} (default: ${seed})`, number);
@@ -185,7 +185,8 @@ export async function openJob(
   const hidden = isTable ? tableLayers : layers.slice(1, -1);
   const outputs = halves.train.labels ? halves.train.classes : halves.train.outputs;
   const model = { ...config.model, ...loss, layers: [halves.train.features, ...hidden, outputs] };
-  const complete = completeConfig({ ...config, model }, rowsOf);
+  const batch = job.batch ?? Math.min(config.batch as number, halves.train.count);
+  const complete = completeConfig({ ...config, model, batch }, rowsOf);
   return { config: complete, rows: async () => ({ ...halves, config: complete.data }) };
 }
 
