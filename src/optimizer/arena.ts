@@ -40,10 +40,10 @@ export function readTensors(tensors: Tensors): readonly Tensor[] {
   if (!byName) return Array.isArray(tensors) ? [...tensors] : (tensors as readonly Tensor[]);
   return Object.entries(tensors as Exclude<Tensors, readonly Tensor[]>).map(([name, tensor]): Tensor => {
     if (Array.isArray(tensor)) return { name, shape: tensor as readonly number[] };
-    const keys = ["shape", "data", "layout", "external"];
-    if (isOptions(tensor)) return { name, ...(readObject(`tensors.${name}`, tensor, keys) as Omit<Tensor, "name">) };
+    if (isOptions(tensor))
+      return { name, ...(readObject(`tensors.${name}`, tensor, tensorKeys, externalHint) as Omit<Tensor, "name">) };
     throw new OptionError(
-      `tensors.${name} is ${show(tensor)}; it must be a shape, such as [100, 10], or an object with ${keys.join(", ")}`,
+      `tensors.${name} is ${show(tensor)}; it must be a shape, such as [100, 10], or an object with ${tensorKeys.join(", ")}`,
     );
   });
 }
@@ -65,6 +65,14 @@ export interface Segment {
   /** The external buffers that hold the tensor, if it is not in the arenas. */
   readonly external?: External;
 }
+
+const tensorKeys = ["shape", "data", "layout", "external"];
+
+/** What is meant by the two names of a tensor's buffers. */
+const externalHint = (key: string) =>
+  /^(?:params|gradients)$/.test(key)
+    ? "; external({ shape, params, gradients }) makes a tensor in your own buffers"
+    : "";
 
 /** 64 float32 are 256 bytes, WebGPU's alignment for binding a part of a buffer: each segment is bindable alone. */
 export const segmentAlignment = 64;
@@ -88,7 +96,7 @@ export function layoutSegments(
   }
   const names = new Set<string>();
   const read = tensors.map((tensor, index) => {
-    const fields = readObject(`tensors[${index}]`, tensor, ["name", "shape", "data", "layout", "external"]);
+    const fields = readObject(`tensors[${index}]`, tensor, ["name", ...tensorKeys], externalHint);
     const { name, shape, data, external: given } = fields as Partial<Tensor>;
     const layout = fields.layout === undefined ? {} : { layout: readLayout(index, fields.layout) };
     if (typeof name !== "string" || name === "") {

@@ -337,7 +337,7 @@ describe("buffers that are refused", () => {
       'external has an unknown option "size"; the options are name, shape, data, layout, params, gradients',
     );
     await expect(createOptimizer(device, { x: fields as never }, config)).rejects.toThrow(
-      'tensors.x has an unknown option "params"; the options are shape, data, layout, external',
+      'tensors.x has an unknown option "params"; the options are shape, data, layout, external; external({ shape, params, gradients }) makes a tensor in your own buffers',
     );
     await expect(createOptimizer(device, { x: { shape: [5], external: {} as never } }, config)).rejects.toThrow(
       "tensors[0].external is {}, whose checked is missing; it must be what external() returns",
