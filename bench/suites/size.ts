@@ -50,7 +50,7 @@ export const sizeCases: readonly SizeCase[] = [
   {
     ...common,
     name: "library, all of it",
-    limit: 224_700,
+    limit: 225_500,
     modules: { fallline: `export * from "fallline"; export * from "fallline/train"; export * from "fallline/bench";` },
   },
 ];
