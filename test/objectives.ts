@@ -78,7 +78,7 @@ export function objectiveLaws(engine: Engine): void {
       trainee.optimizer.resume(0);
       const beside = trainee.objective.evaluate(digitRows(0, 20));
       await Promise.all([
-        expect(beside).rejects.toThrow("evaluate() ran while steps were made; it must be awaited before a step"),
+        expect(beside).rejects.toThrow("steps were made during evaluate(); await it before a step"),
         trainee.objective.step(allRows(9)),
       ]);
       trainee.destroy();

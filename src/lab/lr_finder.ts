@@ -214,7 +214,7 @@ async function findLrOn(
   const { ramp, trials } = readOptions(options);
   const complete = readRun(config, data, test);
   if (complete.optimizer.maximize) {
-    throw new OptionError("optimizer.maximize is true; a range test looks for the loss to fall, so it must be false");
+    throw new OptionError("optimizer.maximize is true; range tests look for the lowest loss, so it must be false");
   }
   const batch = data ? batchSizes(complete)(0) : null;
   const accumulate = accumulateOf(complete.optimizer);

@@ -137,9 +137,7 @@ export class Cohort {
       );
     }
     if (complete.optimizer.maximize) {
-      throw new OptionError(
-        "optimizer.maximize is true; parallel runs are ranked by the lowest loss, so it must be false",
-      );
+      throw new OptionError("optimizer.maximize is true; parallel runs look for the lowest loss, so it must be false");
     }
     const trainable = trainableOf(complete);
     const start = complete.init ?? undefined;

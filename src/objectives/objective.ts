@@ -198,7 +198,7 @@ export function checkEvaluation(program: Program, data: Dataset | undefined, onP
 
 /** @throws OptionError if steps were made during an evaluation, counted before and after it. */
 export function mustStand(before: number, after: number): void {
-  if (before !== after) throw new OptionError("evaluate() ran while steps were made; it must be awaited before a step");
+  if (before !== after) throw new OptionError("steps were made during evaluate(); await it before a step");
 }
 
 /** Σ weight over rows, the divisor of the sum of weighted losses; 0 if no row counts. */

@@ -65,14 +65,16 @@ function readConfig(value: unknown, accumulate: number, hasMetric: boolean): Com
   const history = readNumber("handover.history", fields.history ?? 10, { min: 1, max: 1000, integer: true });
   const whole = (name: string, given: unknown, min: number, max?: number) =>
     readNumber(`handover.${name}`, given, { min, integer: true, ...(max ? { max } : {}) });
+  /** A number of steps after which there is an update. */
+  const updating = (name: string, given: unknown, min: number, max?: number) => {
+    const steps = whole(name, given, min, max);
+    if (steps % accumulate === 0) return steps;
+    throw new OptionError(
+      `handover.${name} is ${steps}; with accumulate: ${accumulate} it must be a multiple of that, since other steps make no update`,
+    );
+  };
   if (kind === "step") {
-    const step = whole("at", when, 1);
-    if (step % accumulate !== 0) {
-      throw new OptionError(
-        `handover.at is ${step}; with accumulate: ${accumulate} it must be a multiple of that, since other steps make no update`,
-      );
-    }
-    return { at: step, history };
+    return { at: updating("at", when, 1), history };
   }
   if (kind === "plateau") {
     if (!hasMetric) {
@@ -85,11 +87,6 @@ function readConfig(value: unknown, accumulate: number, hasMetric: boolean): Com
       history,
     };
   }
-  const every = whole("every", fields.every ?? accumulate * Math.ceil(50 / accumulate), 2, 500);
-  if (every % accumulate !== 0) {
-    throw new OptionError(
-      `handover.every is ${every}; with accumulate: ${accumulate} it must be a multiple of that, since other steps make no update`,
-    );
-  }
+  const every = updating("every", fields.every ?? accumulate * Math.ceil(50 / accumulate), 2, 500);
   return { at: kind, below: readNumber("handover.below", fields.below ?? 1, { above: 0 }), every, history };
 }

@@ -85,10 +85,12 @@ describe("sweep", () => {
     const { trials: _, ...searched } = job;
     await expect(search(searched)).rejects.toThrow(message);
     const up = { ...searched, handover: null, optimizer: sgd({ lr: 0.1, maximize: true }) };
-    const ascent = "optimizer.maximize is true; parallel runs are ranked by the lowest loss, so it must be false";
+    const ascent = "optimizer.maximize is true; parallel runs look for the lowest loss, so it must be false";
     await expect(sweep({ ...up, trials: [{ lr: 0.1 }] })).rejects.toThrow(ascent);
     await expect(search(up)).rejects.toThrow(ascent);
-    await expect(findLr(up)).rejects.toThrow("optimizer.maximize is true; a range test looks for the loss to fall");
+    await expect(findLr(up)).rejects.toThrow(
+      "optimizer.maximize is true; range tests look for the lowest loss, so it must be false",
+    );
   });
 
   it("lets the plateaus of each run observe that run's metric", async () => {

@@ -151,9 +151,7 @@ function flat(name: string, what: string, rows: Rows, count: number): Uint8Array
   if (rows.length !== count) throw new DataError(`${name} has ${rows.length} rows of ${what}s; there must be ${count}`);
   const width = rows[0]!.length;
   // Such as a record with a field for each number.
-  if (typeof width !== "number") {
-    throw new DataError(`${name}: row 0 is ${show(rows[0])}; it must be an array of ${what}s`);
-  }
+  if (width === undefined) throw new DataError(`${name}: row 0 is ${show(rows[0])}; it must be an array of ${what}s`);
   if (width === 0) throw new DataError(`${name}: row 0 has no ${what}s`);
   const values = new Float32Array(count * width);
   for (let row = 0; row < count; row++) {

@@ -303,9 +303,7 @@ export function classNotes(train: Dataset, test: Dataset): readonly string[] {
   const untested = [...trained].filter((label) => !tested.has(label)).sort((a, b) => a - b);
   const untrained = [...tested].filter((label) => !trained.has(label)).sort((a, b) => a - b);
   return [
-    ...(trained.size === 1 && untrained.length === 0
-      ? [`all rows have ${named([...trained])}, so there is nothing to tell apart`]
-      : []),
+    ...(trained.size === 1 && untrained.length === 0 ? [`all rows have ${named([...trained])}`] : []),
     ...(untested.length > 0
       ? [`the test set has no row of ${named(untested)}, so its results do not cover all classes`]
       : []),
