@@ -233,6 +233,11 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
   const stop = isGiven(fields.stop) ? readStop(fields.stop, metric) : null;
   const watch = readWatch(fields.watch);
   const { plan, hypers } = readOptimizer(program.tensors(start), fields.optimizer, steps, watch !== null);
+  if (watch && plan.maximize) {
+    throw new OptionError(
+      `watch is ${show(fields.watch)}; with maximize: true it must be left out, since it looks for a loss that falls`,
+    );
+  }
   const meter = isGiven(fields.curvature) ? readCurvature(fields.curvature, program) : null;
   checkListeners(plan, hypers, metric, meter);
   const handover = isGiven(fields.handover) ? readHandover(fields.handover, program, plan, metric !== null) : null;

@@ -147,6 +147,11 @@ describe("readRunConfig", () => {
     ["no steps", { steps: 0 }, "steps is 0; it must be a whole number >= 1"],
     ["a seed below 0", { seed: -1 }, "seed is -1"],
     [
+      "a watch of an ascent",
+      { optimizer: { rule: "sgd", maximize: true }, watch: true },
+      "watch is true; with maximize: true it must be left out, since it looks for a loss that falls",
+    ],
+    [
       "an unknown metric",
       { metric: { type: "f1", every: 5 } },
       'metric.type is "f1"; it must be one of loss, testLoss',

@@ -133,7 +133,7 @@ class ShownRun implements TrainListeners {
     this.#run = run;
     this.#kept = run.bytes;
     this.#unkept = run.keeps ? "" : "another tab is saving its run, so this one is not saved";
-    this.#watch = run.config.watch ? null : createWatch();
+    this.#watch = run.config.watch || run.config.optimizer.maximize ? null : createWatch();
     this.#layers = tensorsOf(run.config);
     display.charts.show(chartsOf(run.config));
     display.charts.begin(this.#layers);
