@@ -14,5 +14,8 @@ export const linear = defineSchedule({
     /** How many steps the ramp takes; a whole number >= 1. */
     steps: whole(1),
   },
-  create: ({ start, end, steps }) => ({ at: (step) => start + ((end - start) * Math.min(step, steps)) / steps }),
+  // At the end the formula may round to the far side of `end`: 0.1 - 0.1 · 3 / 3 < 0, which is no rate.
+  create: ({ start, end, steps }) => ({
+    at: (step) => (step < steps ? start + ((end - start) * step) / steps : end),
+  }),
 });

@@ -131,6 +131,18 @@ describe("the formulas of papers", () => {
     expect(firstValues(config, 6)).toEqual([0.5, 0.75, 1, 0.625, 0.25, 0.25]);
   });
 
+  it("linear ends at `end` to the bit, however long it is", () => {
+    for (let steps = 1; steps < 200; steps++) {
+      for (const [start, end] of [
+        [0.1, 0],
+        [0.9, 0],
+        [1e-4, 0.3],
+      ] as const) {
+        expect(createSchedule(linear({ start, end, steps })).at(steps)).toBe(end);
+      }
+    }
+  });
+
   it("multiStep by fractions of the run is multiStep at those steps", () => {
     const byFractions = multiStep({ base: 0.1, fractions: [0.3, 0.6, 0.9], steps: 60 });
     expect(firstValues(byFractions, 70)).toEqual(firstValues(multiStep({ base: 0.1, milestones: [18, 36, 54] }), 70));
