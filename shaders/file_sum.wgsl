@@ -1,6 +1,9 @@
 // After join.wgsl, in a kernel that sums chunk by chunk: stores a chunk's sum; without barriers, each lane's.
 fn file_sum(place: u32, lane: u32, sum: Sum) {
-  let total = joined(lane, sum);
+  file_joined(place, lane, joined(lane, sum));
+}
+
+fn file_joined(place: u32, lane: u32, total: Sum) {
   if (!barriers) {
     partials[place * workgroup_size + lane] = total;
   } else if (lane == 0u) {

@@ -35,6 +35,10 @@ fn both_of(squares: Squares) -> vec2f {
   return pairs.xz + pairs.yw;
 }
 
-fn layer_stats_end(place: u32, lane: u32) {
-  file_sum(place, lane, Sum(both_of(gradient_squares), both_of(weight_squares), both_of(change_squares)));
+fn layer_stats_end(place: u32, lane: u32, full: bool) {
+  let sum = joined(lane, Sum(both_of(gradient_squares), both_of(weight_squares), both_of(change_squares)));
+  // Between two updates the statistics of the last one stay.
+  if (full) {
+    file_joined(place, lane, sum);
+  }
 }
