@@ -252,16 +252,16 @@ describe("a run that is cut short", () => {
   });
 });
 
-/** Files as they are dropped onto the page. */
-const drop = (page: Page, name: string, content: string | readonly number[], type = "") =>
+/** Files as they are dropped onto the page, their names separated by spaces. */
+const drop = (page: Page, names: string, content: string | readonly number[], type = "") =>
   page.evaluate(
-    (name, content, type) => {
+    (names, content, type) => {
       const dataTransfer = new DataTransfer();
       const part = typeof content === "string" ? content : Uint8Array.from(content);
-      dataTransfer.items.add(new File([part], name, { type }));
+      for (const name of names.split(" ")) dataTransfer.items.add(new File([part], name, { type }));
       dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
     },
-    name,
+    names,
     content as string | number[],
     type,
   );
@@ -343,6 +343,8 @@ it("learns the digits; its rate changes while paused; it reads drawings; its che
   await trouble(page, /^rubbish\.png is not a picture that this browser can read: /);
   await drop(page, "letter.docx", "PK");
   await trouble(page, /^this page cannot read letter\.docx; it takes tables/);
+  await drop(page, "a.csv b.csv", "x,label\n1,0\n");
+  await trouble(page, /^2 files were dropped, a\.csv, b\.csv; the page takes one at a time$/);
 
   // The checkpoint that one saves goes on for more steps, and is refused for another network.
   await page.evaluate(`document.getElementById("config-box").open = true; 0`);

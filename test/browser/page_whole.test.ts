@@ -46,13 +46,13 @@ it.each(names)(
     expect(await page.$eval("#view .formula math", (math) => math.childElementCount)).toBeGreaterThan(0);
     for (const words of [".words h1 + p", ".words .question"])
       expect(await page.$eval(words, ({ textContent }) => textContent?.length)).toBeGreaterThan(40);
-    await page.setViewport({ width: 360, height: 640 });
+    await page.setViewport({ width: 320, height: 640 });
     await page.evaluate(
       `location.hash = "#${name}?nosuch=%3Cimg%20src=x%20onerror=alert(1)%3E&lr=NaN&steps=1e999&seed=-1"; 0`,
     );
     await page.waitForSelector("#trouble:not([hidden])");
     expect(await page.$eval("#trouble", ({ textContent }) => textContent)).toContain('"nosuch"');
-    expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(320);
     expect(errors).toEqual([]);
   },
 );

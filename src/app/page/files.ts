@@ -13,8 +13,8 @@ export function fileButton(id: string, label: string, accept: string, onFile: (f
   return h("label", { class: "file" }, label, input);
 }
 
-/** Takes files dropped anywhere on the page, as long as a view is open. */
-export function takeDrops(closed: AbortSignal, onFile: (file: File) => void): void {
+/** Takes what is dropped anywhere on the page, as long as a view is open. */
+export function takeDrops(closed: AbortSignal, onFiles: (files: readonly File[]) => void): void {
   const hasFiles = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes("Files") === true;
   addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault(), { signal: closed });
   addEventListener(
@@ -22,7 +22,7 @@ export function takeDrops(closed: AbortSignal, onFile: (file: File) => void): vo
     (event) => {
       if (!hasFiles(event)) return;
       event.preventDefault();
-      for (const file of event.dataTransfer!.files) onFile(file);
+      onFiles([...event.dataTransfer!.files]);
     },
     { signal: closed },
   );

@@ -81,7 +81,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>): Promise<Ope
     use.element,
     config.element,
   );
-  takeDrops(page.closed, (each) => attempt(() => takeFile(each)));
+  takeDrops(page.closed, (dropped) => attempt(() => takeDropped(dropped)));
 
   const display: Display = {
     ...{ page, numbers, progress, charts, events, use, pause, table },
@@ -140,6 +140,16 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>): Promise<Ope
   }
 
   /** Takes a chosen or dropped file, by its kind. */
+  async function takeDropped(files: readonly File[]): Promise<void> {
+    const [file, ...others] = files;
+    if (!file) return;
+    if (others.length > 0) {
+      const names = files.map(({ name }) => name).join(", ");
+      throw new DataError(`${files.length} files were dropped, ${names}; the page takes one at a time`);
+    }
+    await takeFile(file);
+  }
+
   async function takeFile(given: File): Promise<void> {
     const { name } = given;
     if (/\.[ct]sv$|\.txt$/i.test(name)) {
