@@ -54,7 +54,7 @@ fn main(
     }
     restore_behind(chunk.params, chunk.length, behind, lane);
   }
-  end_chunk(replica * sizes.chunk_total + chunk.id, lane, now.full);
+  end_chunk(replica * sizes.chunk_total + chunk.id, lane);
   // By the time the count is full, every workgroup has read the step; the last one advances it.
   if (!advances || !arrives_last(now.record, lane, arrayLength(&chunks))) {
     return;

@@ -35,10 +35,10 @@ fn both_of(squares: Squares) -> vec2f {
   return pairs.xz + pairs.yw;
 }
 
-fn layer_stats_end(place: u32, lane: u32, full: bool) {
+fn layer_stats_end(place: u32, lane: u32) {
   let sum = joined(lane, Sum(both_of(gradient_squares), both_of(weight_squares), both_of(change_squares)));
-  // Between two updates the statistics of the last one stay.
-  if (full) {
+  // While gradients are added up, the statistics of the last update stay.
+  if (now_of(place / sizes.chunk_total).full) {
     file_joined(place, lane, sum);
   }
 }

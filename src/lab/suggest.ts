@@ -131,11 +131,13 @@ function turn(points: readonly RangePoint[], steps: number): Turn {
   const cap = first + (first - losses.reduce((least, loss) => Math.min(least, loss), first));
   const capped = losses.map((loss) => Math.min(loss, cap));
   const width = Math.max(1, steps / 50);
+  // No point is further away than all of them, which a ramp that was stopped early leaves few.
+  const reach = Math.min(Math.ceil(3 * width), capped.length - 1);
+  const shares = Array.from({ length: reach + 1 }, (_, away) => Math.exp(-((away / width) ** 2) / 2));
   const smooth = capped.map((_, i) => {
     let [sum, weight] = [0, 0];
-    const reach = Math.ceil(3 * width);
     for (let j = Math.max(0, i - reach); j <= Math.min(capped.length - 1, i + reach); j++) {
-      const share = Math.exp(-(((j - i) / width) ** 2) / 2);
+      const share = shares[Math.abs(j - i)]!;
       sum += share * capped[j]!;
       weight += share;
     }
@@ -212,16 +214,21 @@ function steepest(curve: readonly RangePoint[]): Suggestion {
 }
 
 function valley(curve: readonly RangePoint[]): Suggestion {
-  /** The longest decreasing subsequence that ends at each point. */
-  const lengths: number[] = [];
+  /** The highest loss at which a decreasing subsequence of each length can end, turned over so that the list rises. */
+  const ends: number[] = [];
   let end = 0;
   curve.forEach(({ smooth }, i) => {
-    let longest = 0;
-    for (let j = 0; j < i; j++) if (curve[j]!.smooth > smooth) longest = Math.max(longest, lengths[j]!);
-    lengths.push(longest + 1);
-    if (longest + 1 > lengths[end]!) end = i;
+    // The longest subsequence above this point goes on to it: no later than the last end that is higher.
+    let [low, high] = [0, ends.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (ends[middle]! < -smooth) low = middle + 1;
+      else high = middle;
+    }
+    if (low === ends.length) end = i;
+    ends[low] = -smooth;
   });
-  const length = lengths[end]!;
+  const length = ends.length;
   if (length < fewest) {
     return { lr: null, reason: `the longest fall of the smoothed loss has ${length} points; it takes ${fewest}` };
   }

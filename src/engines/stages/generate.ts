@@ -100,7 +100,7 @@ export function advanceSnippet({ modifiers }: KernelContext): Snippet {
     hooked(modifiers, hook).map((name) => `  y = ${name}_${hook}(x, y, g, h, m);\n`);
   const after = hooked(modifiers, "after").map((name) => `  ${name}_after(before, step, g, inside);\n`);
   const whole = after.length > 0 ? "  y.step += (y.decay + (x.p - kept)) + (moved - y.p);\n" : "";
-  const ends = hooked(modifiers, "end").map((name) => `  ${name}_end(place, lane, full);\n`);
+  const ends = hooked(modifiers, "end").map((name) => `  ${name}_end(place, lane);\n`);
   return generated(
     "chain of modifiers of the update",
     `fn advanced_cell(x: Cell, g: vec4f, h: Row, r: Scalars, m: Modified) -> Cell {
@@ -114,7 +114,7 @@ ${call("update").join("")}${whole}  return y;
 fn after_update(before: vec4f, step: vec4f, g: vec4f, inside: vec4<bool>) {
 ${after.join("")}}
 
-fn end_chunk(place: u32, lane: u32, full: bool) {
+fn end_chunk(place: u32, lane: u32) {
 ${ends.join("")}}
 `,
   );

@@ -132,8 +132,7 @@ export function partialBytes({ plan, numbers, perChunk }: BuildContext, sum: Str
  *   parameter after decay, from which `updated.step` and `updated.decay` are still to be subtracted;
  * - "update": `NAME_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, after the subtraction;
  * - "after": `NAME_after(before: vec4f, step: vec4f, g: vec4f, inside: vec4<bool>)`, of the step that was subtracted;
- * - "end": `NAME_end(place: u32, lane: u32, full: bool)`, once a chunk is updated, by all lanes together; not `full` where more
- *   gradients are to come, and nothing was updated.
+ * - "end": `NAME_end(place: u32, lane: u32)`, once a chunk is updated, by all lanes together.
  */
 export type Hook = "gradient" | "step" | "update" | "after" | "end";
 
