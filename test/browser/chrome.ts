@@ -135,7 +135,7 @@ export async function expectRest(page: Page, read: () => Promise<unknown>): Prom
   // Work that was under way is finished first, however slow the machine is.
   let held = await read();
   const isAtRest = async () => {
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
     const before = held;
     held = await read();
     return held === before;
