@@ -115,7 +115,7 @@ function numericsMarkdown(result: MatrixResult): string {
     "- **The same run twice**, on one implementation, driver and shape: always. Every rule over 25 steps and the main job over 5 ran twice.",
     "- **On two implementations with one driver**, once the shape of the kernels and the product are pinned: " +
       (unequal.length === 0
-        ? `always (${compared} comparisons).`
+        ? `always (${compared.toLocaleString("en")} comparisons).`
         : `not in ${unequal.map(({ implementation, driver, shape }) => `${implementation}, ${driver}, ${shape}`).join("; ")}.`),
     "- **Everywhere**, by construction: initial values, the rows of batches, dropout masks, and arithmetic on whole numbers that float32 holds.",
     "- **Not** where sums are taken, on two drivers, two adapters, two products or two shapes; by default implementations run different shapes",
