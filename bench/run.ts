@@ -7,6 +7,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { Presets, SingleBar } from "cli-progress";
 import { Command } from "commander";
 import type { Page } from "puppeteer";
+import { number } from "../src/app/cli/number.ts";
 import { DeviceError, FalllineError, OptionError, show } from "../src/base/errors.ts";
 import { readChoice, readNumber } from "../src/base/options.ts";
 import { type BrowserName, browserNames, findBrowser, launch, withoutAdapter } from "./browser.ts";
@@ -73,7 +74,7 @@ export function readOptions({ rounds, ...given }: Record<string, unknown>): Opti
     docs: given.docs === true,
     browser: readChoice("--browser", given.browser ?? "chrome", browserNames),
     node: given.node === true,
-    ...(rounds !== undefined && { rounds: readNumber("--rounds", asNumber(rounds), { min: 1, integer: true }) }),
+    ...(rounds !== undefined && { rounds: readNumber("--rounds", number(String(rounds)), { min: 1, integer: true }) }),
   };
   checkFilter(options.filter ?? "");
   if (options.json !== undefined) checkFile("--json", options.json);
@@ -101,9 +102,6 @@ function narrowed({ quick, filter, rounds }: RunOptions): string[] {
     ...(rounds !== undefined ? [`--rounds ${rounds}`] : []),
   ];
 }
-
-/** Anything but a number stays unchanged, for the error to show. */
-const asNumber = (text: unknown) => (Number.isNaN(Number(text)) ? text : Number(text));
 
 /** Checks that a file is writable before hours of work, not after. */
 function checkFile(option: string, path: string): void {

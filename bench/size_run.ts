@@ -1,5 +1,6 @@
 // `npm run size`: the library's size in a page by the parts in use, and the modules that make it up.
 import { Command } from "commander";
+import { number } from "../src/app/cli/number.ts";
 import { readNumber } from "../src/base/options.ts";
 import { bundleWithEsbuild, bundleWithVite, gzipped } from "./sizes.ts";
 import { sizeCases } from "./suites/size.ts";
@@ -11,7 +12,7 @@ export async function main(words: readonly string[]): Promise<void> {
   await new Command("size")
     .description("weighs the library in a page by the parts in use, and lists the largest modules")
     .argument("[modules]", "how many modules are listed per case", "15")
-    .action(async (modules: string) => weigh(readNumber("modules", Number(modules), { min: 0, integer: true })))
+    .action(async (modules: string) => weigh(readNumber("modules", number(modules), { min: 0, integer: true })))
     .parseAsync(words);
 }
 

@@ -8,15 +8,19 @@ const [node = "", script = "", file = "", ...words] = process.argv;
 
 /** @type {{ module: { main(words: readonly string[]): Promise<void> } }} */
 const { module } = await runnerImport(`/${file}`, { root, configFile: false, logLevel: "warn" });
+/** @param {string} message */
+const refuse = (message) => {
+  process.stderr.write(`${process.env.npm_lifecycle_event ?? file}: ${message}\n`);
+  process.exit(1);
+};
+
+if (module.main.length === 0 && words.length > 0) refuse(`"${words[0]}" is given; it takes no arguments`);
 try {
-  if (module.main.length === 0 && words.length > 0) {
-    throw Object.assign(new Error(`"${words[0]}" is given; it takes no arguments`), { name: "OptionError" });
-  }
   await module.main([node, script, ...words]);
 } catch (error) {
+  // Vite's copy of the classes is another than any that could be imported here.
   const ours = ["OptionError", "DataError", "DeviceError", "FalllineError"];
   if (!(error instanceof Error) || !ours.includes(error.name)) throw error;
-  process.stderr.write(`${process.env.npm_lifecycle_event ?? file}: ${error.message}\n`);
-  process.exitCode = 1;
+  refuse(error.message);
 }
 process.exit();

@@ -50,6 +50,7 @@ const keepMemory = {
   MALLOC_MMAP_THRESHOLD_: String(2 ** 30),
   MALLOC_TOP_PAD_: String(2 ** 24),
 };
+const env = { ...keepMemory, ...process.env };
 
 /** @typedef {{ passed: number, failed: number, failures: readonly string[] }} Counts */
 
@@ -62,8 +63,11 @@ const keepMemory = {
  * @returns {Promise<boolean>} whether it ended well
  */
 function run(words, show, first = false) {
-  const env = { ...keepMemory, ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}) };
-  const child = spawn(process.execPath, words, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, words, {
+    cwd: root,
+    env: { ...env, ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}) },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   if (!first && child.pid) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
   for (const stream of /** @type {const} */ (["stdout", "stderr"])) {
     createInterface({ input: child[stream] }).on("line", (line) => {
@@ -117,7 +121,8 @@ async function ring(project, without = []) {
 
 const quick = process.argv[2] === "--quick";
 if (process.argv.length > 2 && !quick) {
-  const child = spawn(process.execPath, [...vitest, "run", ...process.argv.slice(2)], { cwd: root, stdio: "inherit" });
+  const words = [...vitest, "run", ...process.argv.slice(2)];
+  const child = spawn(process.execPath, words, { cwd: root, env, stdio: "inherit" });
   child.on("close", (code) => process.exit(code ?? 1));
 } else {
   // The longest rings come first; two jobs keep two cores busy, and more take longer together.

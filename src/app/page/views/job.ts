@@ -21,7 +21,7 @@ const layers: LabOption<string> = {
 };
 
 export const jobFields = {
-  model: field("model", layers),
+  model: field("model", layers, { type: "box", wide: true }),
   rule: select(
     "rule",
     choice(
