@@ -8,7 +8,8 @@ import type { Role } from "../src/optimizer/optimizer.ts";
 import { scheduleFreeAdamw, scheduleFreeSgd } from "../src/rules/schedule_free.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import type { Engine } from "../src/train/engine.ts";
-import { openRun, readRun, train } from "../src/train/train.ts";
+import { openRun, readRun } from "../src/train/open_run.ts";
+import { train } from "../src/train/train.ts";
 import { config, data } from "./training.ts";
 
 const plainSgd = { rule: sgd, lr: 0.1 } as const;

@@ -6,7 +6,7 @@ import { sgd } from "../src/rules/sgd.ts";
 import type { Engine } from "../src/train/engine.ts";
 import type { RunConfig } from "../src/train/run_config.ts";
 import { type Progress, train } from "../src/train/train.ts";
-import { expectResumed } from "./resume.ts";
+import { checkpointed, expectResumed } from "./resume.ts";
 import { data } from "./training.ts";
 
 const base = { model: { layers: [4, 8, 3], l2: 0.01 }, batch: 8, seed: 3 } as const;
@@ -70,6 +70,21 @@ export function handoverLaws(makeEngine: () => Promise<{ readonly engine: Engine
         metric: { type: "testLoss", every: 3 },
       };
       await expectResumed(engine, config, data, 1);
+    });
+
+    it.each([
+      ["a step", { at: 8 }],
+      ["noise", { at: "noise", every: 8, below: 1e6 }],
+      ["a plateau", { at: "plateau", patience: 1, minDelta: 10 }],
+    ] as const)("by %s comes in a longer run where the shorter one ended", async (_, handover) => {
+      const { engine } = await makeEngine();
+      const metric = { type: "testLoss", every: 4 } as const;
+      const config: RunConfig = { ...base, optimizer: adam({ lr: 0.03 }), steps: 12, handover, metric };
+      const whole = await train({ engine, ...config, data, test: data });
+      const { checkpoints } = await checkpointed(engine, { ...config, steps: 8 }, data);
+      const rest = await train({ engine, ...config, data, test: data, resume: checkpoints.at(-1)!.bytes });
+      expect(rest).toEqual(whole);
+      expect(whole.handedOverAt).toBe(8);
     });
 
     it("waits for whole updates of several gradients", async () => {

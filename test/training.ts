@@ -8,10 +8,11 @@ import { sgd } from "../src/rules/sgd.ts";
 import { linear } from "../src/schedules/linear.ts";
 import { piecewise } from "../src/schedules/piecewise.ts";
 import { plateau } from "../src/schedules/plateau.ts";
+import { largestDifference } from "../src/train/diff.ts";
 import type { Engine } from "../src/train/engine.ts";
 import type { RunCheckpoint } from "../src/train/run_checkpoint.ts";
 import type { RunConfig } from "../src/train/run_config.ts";
-import { type BeforeStep, type LayersPoint, largestDifference, type Progress, train } from "../src/train/train.ts";
+import { type BeforeStep, type LayersPoint, type Progress, train } from "../src/train/train.ts";
 
 /** 32 rows, a third of each class. */
 export const data = {

@@ -18,9 +18,9 @@ import { createSchedule, holds, type ScheduleDefinition } from "../schedules/sch
 import { readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
 import { openJob, type RunJob } from "../train/job.ts";
+import { openRun, readRun } from "../train/open_run.ts";
 import { batchSizes, type CompleteRunConfig, type RunConfig, updatesOf } from "../train/run_config.ts";
 import { Fading } from "../train/signals.ts";
-import { openRun, readRun } from "../train/train.ts";
 import { usualRate } from "./defaults.ts";
 import { choose, type RangeEnd, type RangePoint, type Suggestions, suggestRates } from "./suggest.ts";
 

@@ -13,6 +13,7 @@ import type { Scheduled } from "../schedules/schedule.ts";
 import { readEngine } from "../train/arguments.ts";
 import { createTrainee, type Engine, mustFit, type Trainee } from "../train/engine.ts";
 import { checkMetric, metricOf } from "../train/metric.ts";
+import { orderOf, readRun } from "../train/open_run.ts";
 import { updateRest } from "../train/rest.ts";
 import {
   type CompleteRunConfig,
@@ -23,7 +24,6 @@ import {
   trainableOf,
 } from "../train/run_config.ts";
 import { Fading } from "../train/signals.ts";
-import { orderOf, readRun } from "../train/train.ts";
 import { createUse, type Use } from "../train/use.ts";
 import { createWatch, type Verdict, type Watch } from "../train/watch.ts";
 

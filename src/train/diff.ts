@@ -1,6 +1,7 @@
-// How two runs differ: field by field in their configs, step by step in their losses.
+// How two runs differ: field by field in their configs, step by step in their losses, number by number in their parameters.
 import { OptionError, show } from "../base/errors.ts";
 import { isDeep, readArray, readMade, readString } from "../base/options.ts";
+import type { TensorValues } from "../optimizer/optimizer.ts";
 
 /** The outcome of a run, as in run.json. */
 export interface RunOutcome {
@@ -161,4 +162,14 @@ function isObject(value: unknown): value is object {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return isObject(value) && !Array.isArray(value);
+}
+
+/** The largest difference between two sets of parameters. */
+export function largestDifference(a: TensorValues, b: TensorValues): number {
+  let largest = 0;
+  for (const [name, values] of Object.entries(a)) {
+    const others = b[name]!;
+    for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]! - others[i]!));
+  }
+  return largest;
 }

@@ -1,46 +1,22 @@
-// The training loop: a run config and an engine in, a trained model out. It starts steps without waiting for the ones before;
-// only when the run's metric is due does it wait for the steps in flight.
+// Training: a run config and an engine in, a trained model out. A run whose device is lost goes on from its last checkpoint on
+// another.
 
-import { DataError, DeviceError, OptionError, show } from "../base/errors.ts";
+import { DataError, DeviceError, OptionError } from "../base/errors.ts";
 import { readNumber } from "../base/options.ts";
-import { accumulateOf, flatConfig } from "../modifiers/modifier.ts";
-import { batches, classNotes, counts, type Dataset, readDataset } from "../objectives/data/dataset.ts";
-import { firstAndEach, reportOf, type StepReport } from "../objectives/objective.ts";
-import { createPipeline } from "../objectives/pipeline.ts";
-import { programOf } from "../objectives/program.ts";
-import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
+import type { StepReport } from "../objectives/objective.ts";
 import type { LayerStats, Optimizer, Role, TensorValues } from "../optimizer/optimizer.ts";
-import { scheduleDefinitions } from "../schedules/index.ts";
 import { readEngine } from "./arguments.ts";
-import { type CurvaturePoint, type CurvatureTrack, createCurvatureTrack, meterRows } from "./curvature.ts";
-import { createTrainee, type Engine, mustFit, type Trainee } from "./engine.ts";
+import { attempt, type Run } from "./attempt.ts";
+import type { CurvaturePoint } from "./curvature.ts";
+import type { Engine } from "./engine.ts";
 import type { WatchEvent } from "./findings.ts";
-import { createHandover, type Handover, type HandoverRun } from "./handover.ts";
-import { openJob, type RunJob } from "./job.ts";
-import { createKeeper, type Keeper } from "./keeper.ts";
-import { type Listeners, listen } from "./listeners.ts";
-import { checkMetric, knownOf, type MetricOptions, type MetricPoint, trackMetric } from "./metric.ts";
-import { updateRest } from "./rest.ts";
-import {
-  decodeRunCheckpoint,
-  encodeRunCheckpoint,
-  type LastUpdate,
-  markOf,
-  type RunCheckpoint,
-  type RunState,
-  resumable,
-} from "./run_checkpoint.ts";
-import {
-  batchSizes,
-  type CompleteRunConfig,
-  checkBatch,
-  metricMode,
-  type RunConfig,
-  readRunConfig,
-  trainableOf,
-} from "./run_config.ts";
-import { createUse } from "./use.ts";
-import { createWatch } from "./watch.ts";
+import { type OpenJob, openJob, type RunJob } from "./job.ts";
+import { createKeeper } from "./keeper.ts";
+import { listen } from "./listeners.ts";
+import { checkMetric, type MetricOptions, type MetricPoint } from "./metric.ts";
+import { readRun } from "./open_run.ts";
+import { decodeRunCheckpoint, markOf, type RunCheckpoint, resumable } from "./run_checkpoint.ts";
+import type { CompleteRunConfig } from "./run_config.ts";
 
 /** A step's report with what the host knows about it. */
 export interface Progress extends StepReport {
@@ -186,85 +162,6 @@ export interface TrainResult {
 }
 
 /**
- * Reads a run config and checks it against its data.
- *
- * @throws OptionError as {@link readRunConfig}, and if config and data do not fit each other; DataError for targets that the loss
- * does not take, and if no training row counts.
- */
-export function readRun(config: RunConfig, data: Dataset | undefined, test?: Dataset): CompleteRunConfig {
-  const complete = readRunConfig(config);
-  const program = programOf(trainableOf(complete));
-  if (!program.needsData) {
-    for (const [name, rows] of Object.entries({ data, test })) {
-      if (rows === undefined) continue;
-      throw new OptionError(`${name} is ${show(rows)}; ${program.title} takes no data, so it must be left out`);
-    }
-    return complete;
-  }
-  readDataset("data", data as Dataset);
-  if (test !== undefined) readDataset("test", test);
-  checkBatch(complete, data!);
-  for (const rows of test ? [data!, test] : [data!]) {
-    program.checkFit(rows);
-    program.checkAnswers(rows);
-  }
-  if (!counts(data!)) throw new DataError(`${data!.name}: all ${data!.count} training rows have weight 0`);
-  return complete;
-}
-
-/** A run before its first step. */
-export interface OpenRun extends Trainee {
-  /** The rows of each step; undefined without data. */
-  readonly order: Generator<Uint32Array | undefined, never>;
-}
-
-/**
- * Makes everything that a run needs, for {@link train} and for tools that make the steps themselves.
- *
- * @param from Steps whose rows are skipped.
- */
-export async function openRun(
-  engine: Engine,
-  config: CompleteRunConfig,
-  data: Dataset | undefined,
-  from = 0,
-): Promise<OpenRun> {
-  const trainable = trainableOf(config);
-  const { program } = trainable;
-  const start = config.init ?? undefined;
-  const batch = data ? checkBatch(config, data) : 1;
-  mustFit(engine, trainable, { config: config.optimizer, batch, replicas: 1, start });
-  if (config.handover && data) {
-    mustFit(engine, trainable, { config: config.optimizer, batch: data.count, replicas: 1, start });
-  }
-  if (config.curvature && data) {
-    mustFit(engine, trainable, {
-      config: config.optimizer,
-      batch: meterRows(config.curvature, data),
-      replicas: 1,
-      start,
-    });
-  }
-  const bound = data ? { data, batch } : {};
-  const trainee = await createTrainee(engine, trainable, program.initial(start), config.optimizer, bound);
-  const { optimizer, objective } = trainee;
-  return { optimizer, objective, order: orderOf(config, data, from), destroy: () => trainee.destroy() };
-}
-
-/** The rows of each step of a run. */
-export function orderOf(
-  config: CompleteRunConfig,
-  data: Dataset | undefined,
-  from = 0,
-): Generator<Uint32Array | undefined, never> {
-  return data ? batches(data.count, batchSizes(config), config.seed, from) : noRows();
-}
-
-function* noRows(): Generator<undefined, never> {
-  for (;;) yield undefined;
-}
-
-/**
  * Trains a model, points on a landscape or a custom objective from its seed, or resumes from a checkpoint of the run: `train({
  * model: mlp([784, 256, 10]), data, optimizer: adamw(), batch: 64, steps: 300 })`.
  *
@@ -272,21 +169,15 @@ function* noRows(): Generator<undefined, never> {
  * the engine cannot run it or its device is lost; and whatever a listener throws.
  */
 export async function train(job: TrainJob): Promise<TrainResult> {
-  const { engine, config, data, test, close } = await openJob("train", job, trainOptions);
+  const opened = await openJob("train", job, trainOptions);
   try {
-    return await trainOn(engine, config, data, test, job);
+    return await trainOn(opened, job);
   } finally {
-    close();
+    opened.close();
   }
 }
 
-async function trainOn(
-  engine: Engine,
-  config: RunConfig,
-  data: Dataset | undefined,
-  test: Dataset | undefined,
-  options: TrainOptions,
-): Promise<TrainResult> {
+async function trainOn({ engine, config, data, test }: OpenJob, options: TrainOptions): Promise<TrainResult> {
   const { resume, recover, snapshotAfter } = options;
   if (snapshotAfter !== undefined) readNumber("snapshotAfter", snapshotAfter, { min: 0, integer: true });
   const listeners = listen(options);
@@ -300,7 +191,7 @@ async function trainOn(
     keeper?.begin(state.step);
     listeners.begin(state);
   }
-  const run: Run = { config: complete, data, test, options, listeners, keeper, marks, found: {} };
+  const run: Run = { config: complete, data, test, options, listeners, keeper, marks };
   let current = engine;
   let [failures, keptAt] = [0, keeper?.step ?? 0];
   for (;;) {
@@ -330,273 +221,3 @@ const trainOptions: readonly (keyof TrainOptions)[] = [
 
 /** Device losses without a checkpoint in between after which a run gives up. */
 const mostLosses = 3;
-
-/** The parts of a run that survive a device loss. */
-interface Run {
-  readonly config: CompleteRunConfig;
-  readonly data: Dataset | undefined;
-  readonly test: Dataset | undefined;
-  readonly options: TrainOptions;
-  readonly listeners: Listeners;
-  readonly keeper: Keeper | null;
-  readonly marks: Pick<RunState, "data" | "test"> | null;
-  /** Results that were requested on the way. */
-  readonly found: { snapshot?: TensorValues };
-}
-
-/** Makes the remaining steps after a state, or all of them. */
-async function attempt(engine: Engine, run: Run, state: RunState | null): Promise<TrainResult> {
-  const { config, data, test, listeners, keeper, marks, found } = run;
-  const { signal, snapshotAfter } = run.options;
-  const { steps, stop } = config;
-  const accumulate = accumulateOf(config.optimizer);
-  const { every: lookEvery, ...limits } = config.watch ?? { every: Number.POSITIVE_INFINITY };
-  const watch = config.watch && createWatch(limits);
-  if (watch && state?.watch) watch.restore(state.watch);
-  // The first update too: it shows which tensors start at zero, whose early updates are large for that reason alone.
-  const looks = (step: number) => watch !== null && (step === accumulate || step % lookEvery === 0);
-  const opened = await openRun(engine, config, data, state?.step);
-  const { optimizer, objective, order } = opened;
-  const losses: number[] = [...(state?.losses ?? [])];
-  const events: WatchEvent[] = [...(state?.events ?? [])];
-  let skipped = state?.skipped ?? 0;
-  // Such a step is not skipped, so the parameters are lost with it.
-  const loses = (loss: number) =>
-    stop !== null && flatConfig(config.optimizer).skipNonFinite !== true && !Number.isFinite(loss);
-  let lost = losses.some(loses);
-  let last: LastUpdate | null = state?.lastUpdate ?? null;
-  // Until the next update, an optimizer that was loaded does not know the results of the last one.
-  let loaded = last;
-  /** Records the results of a step, and returns its report. */
-  const record = (found: StepReport, looked: readonly LayerStats[] | undefined, lr?: number): Progress => {
-    if (loaded && (found.step !== loaded.step || found.skipped !== loaded.skipped)) loaded = null;
-    const report = loaded ? withNorm(found, loaded.gradientNorm) : found;
-    const layers = loaded && looked ? (loaded.layers ?? undefined) : looked;
-    losses.push(report.loss);
-    skipped = report.skipped;
-    last = { step: report.step, skipped, gradientNorm: report.gradientNorm, layers: loaded?.layers ?? null };
-    lost ||= loses(report.loss);
-    const index = losses.length;
-    const progress = { ...report, index, lr: lr ?? optimizer.hyper("lr", Math.max(0, report.step - 1)) };
-    if (watch) events.push(...watch.observe(progress), ...(layers ? watch.observeLayers(index, layers) : []));
-    if (layers) listeners.onLayers({ step: index, layers });
-    return progress;
-  };
-  const report = (progress: Progress) => {
-    listeners.onStep(progress);
-    listeners.onEvents(events);
-  };
-  const pipeline = createPipeline((made: readonly [StepReport, readonly LayerStats[] | undefined]) =>
-    report(record(...made)),
-  );
-  const use = createUse(optimizer);
-  const track = trackMetric(
-    { optimizer, objective, use },
-    config,
-    losses,
-    { ...run.options, ...(test ? { test } : {}), ...listeners.ofMetric },
-    state,
-  );
-
-  let handover: Handover | null = null;
-  let meter: CurvatureTrack | null = null;
-  /** Measures the sharpness if due: during the rule's steps, as long as the loss is finite. */
-  const measure = async (made: number): Promise<void> => {
-    if (handover?.step != null || !meter?.isDue(made)) return;
-    await pipeline.drain();
-    if (signal?.aborted || !Number.isFinite(losses.at(-1))) return;
-    const point = await meter.measure(made);
-    if (!point) return;
-    if (watch) events.push(...watch.observeCurvature(made, point));
-    listeners.onCurvature(point);
-    listeners.onEvents(events);
-  };
-  /** Hands over if due; every step must be reported first, so that the decision can be made. */
-  const handOver = async (made: number): Promise<void> => {
-    if (!handover?.mayBeDue(made)) return;
-    await pipeline.drain();
-    await handover.decide(made);
-  };
-
-  /** Makes a checkpoint of the current run. */
-  const keep = async (): Promise<void> => {
-    if (!keeper || !marks) return;
-    await pipeline.drain();
-    if (losses.length === keeper.step) return;
-    // The next steps may report the last update again, which a loaded optimizer cannot.
-    const again = watch && accumulate > 1 && last?.layers === null;
-    const layers = again ? await optimizer.layers() : (last?.layers ?? null);
-    const checkpoint = encodeRunCheckpoint({
-      config,
-      backend: engine.backend,
-      losses,
-      metrics: track.points,
-      best: track.best,
-      events,
-      skipped,
-      ...marks,
-      optimizer: await saveCheckpoint(optimizer),
-      bestOptimizer: track.kept,
-      watch: watch?.state() ?? null,
-      handover: handover ? await handover.state() : null,
-      curvature: meter ? await meter.state() : null,
-      lastUpdate: last && { ...last, layers },
-    });
-    await keeper.put(checkpoint);
-  };
-
-  try {
-    if (state) await loadCheckpoint(optimizer, state.optimizer, { schedules: scheduleDefinitions });
-    if (config.handover) {
-      handover = await createHandover(config.handover, handoverRun(engine, config, data, opened));
-      const before = state?.handover?.step ?? Number.POSITIVE_INFINITY;
-      for (const { step, value } of state?.metrics ?? []) if (step <= before) handover.observe(value);
-      if (state?.handover) await handover.restore(state.handover);
-    }
-    if (config.curvature) {
-      meter = await createCurvatureTrack(
-        config.curvature,
-        {
-          optimizer,
-          data,
-          objectiveOf: (batch) => engine.objective(optimizer, trainableOf(config), data ? { data, batch } : {}),
-        },
-        state?.curvature ?? null,
-      );
-    }
-    listeners.onStart();
-    let snapshot: Promise<TensorValues> | undefined;
-    const takeSnapshot = async () => {
-      found.snapshot = await optimizer.read();
-      return found.snapshot;
-    };
-    let step = losses.length;
-    // The gradients left after the last step make an update, which is reported with that step. A longer run makes none here, so it
-    // comes after the checkpoint.
-    const left = () => (handover?.step == null ? steps % accumulate : 0);
-    // Measurements that were due where the run was interrupted.
-    if (step < steps && !lost) await measure(step);
-    if (step < steps && track.isDue(step) && !lost) await track.observe();
-    const ended = (): Reason | null => (lost ? "diverged" : track.stops ? "stopped-early" : null);
-    let reason: Reason = (step < steps && ended()) || "finished";
-    while (step < steps && reason === "finished") {
-      await listeners.beforeStep?.({ index: step + 1, optimizer, settle: () => pipeline.drain() });
-      reason = signal?.aborted ? "interrupted" : (ended() ?? "finished");
-      if (reason !== "finished") break;
-      step++;
-      // Both at once: the layer statistics come back with the loss of the same step.
-      const make = () =>
-        Promise.all([objective.step(order.next().value), looks(step) ? optimizer.layers() : undefined]);
-      if (handover?.step != null) {
-        await pipeline.drain();
-        const { report: found, lr } = await pipeline.track(handover.iterate());
-        report(record(found, undefined, lr));
-      } else if (step === steps && left() > 0) {
-        await pipeline.drain();
-        record(...(await pipeline.track(make())));
-      } else {
-        await pipeline.start(make);
-        handover?.look();
-      }
-      if (step === snapshotAfter) snapshot = pipeline.track(takeSnapshot());
-      if (step === steps) break;
-      await measure(step);
-      if (track.isDue(step)) {
-        await pipeline.drain();
-        if (!lost && !signal?.aborted) {
-          await track.observe();
-          handover?.observe(track.points.at(-1)!.value);
-        }
-      }
-      await handOver(step);
-      reason = ended() ?? "finished";
-      if (reason === "finished" && keeper?.isDue(step)) await keep();
-    }
-    await pipeline.drain();
-    if (losses.length > 0) await keep();
-    if (step === steps && left() > 0) {
-      await updateRest(optimizer, left());
-      const stats = await optimizer.stats();
-      skipped = stats.skipped;
-      const lr = optimizer.hyper("lr", Math.max(0, stats.step - 1));
-      report({ ...firstAndEach([reportOf(losses.at(-1)!, stats)]), index: step, lr });
-    }
-    if (step === steps && reason === "finished") await measure(step);
-    if (step === steps && track.isDue(step) && !lost && !signal?.aborted) await track.observe();
-    await track.restore();
-    const evaluation = reason === "interrupted" ? null : await track.evaluation();
-    const tested = evaluation && knownOf(evaluation);
-    const role = await use.role();
-    const finals = [losses.at(-1), evaluation?.loss].filter((loss) => loss !== undefined);
-    if (reason === "finished" && !finals.every(Number.isFinite)) reason = "diverged";
-    const broken = losses.findIndex((loss) => !Number.isFinite(loss));
-    const result: TrainResult = {
-      backend: engine.backend,
-      config,
-      losses,
-      metrics: track.points,
-      best: track.best,
-      curvature: meter?.points ?? [],
-      events,
-      notes: data && test ? [...classNotes(data, test), ...weightNotes(test)] : [],
-      params: await optimizer.read(role),
-      role,
-      shapes: new Map(optimizer.segments.map(({ name, shape }) => [name, shape])),
-      snapshot: (await snapshot) ?? found.snapshot,
-      testLoss: tested?.loss ?? null,
-      testAccuracy: tested?.accuracy ?? null,
-      testError: tested?.error ?? null,
-      handedOverAt: handover?.step ?? null,
-      skipped,
-      reason,
-      divergedAt: broken < 0 ? null : broken + 1,
-      interrupted: reason === "interrupted",
-    };
-    await keeper?.settled();
-    return result;
-  } finally {
-    await pipeline.close();
-    handover?.destroy();
-    meter?.destroy();
-    opened.destroy();
-    await keeper?.close();
-  }
-}
-
-/** What a handover needs from its run. */
-function handoverRun(
-  engine: Engine,
-  config: CompleteRunConfig,
-  data: Dataset | undefined,
-  { optimizer }: OpenRun,
-): HandoverRun {
-  const trainable = trainableOf(config);
-  return {
-    optimizer,
-    data,
-    accumulate: accumulateOf(config.optimizer),
-    mode: config.metric ? metricMode(config.metric, config.optimizer.maximize) : "min",
-    // A landscape's function is the sum over its points, its loss their mean.
-    examples: config.landscape ? optimizer.segments[0]!.shape[0]! : 1,
-    wholeObjective: () => engine.objective(optimizer, trainable, data ? { data, batch: data.count } : {}),
-  };
-}
-
-function weightNotes(test: Dataset): readonly string[] {
-  return counts(test) ? [] : [`${test.name}: all ${test.count} test rows have weight 0, so they test nothing`];
-}
-
-/** A report of a single replica, for an optimizer that was loaded and does not know its last norm. */
-function withNorm(report: StepReport, gradientNorm: number): StepReport {
-  return { ...report, gradientNorm, replicas: report.replicas.map((replica) => ({ ...replica, gradientNorm })) };
-}
-
-/** The largest difference between two sets of parameters. */
-export function largestDifference(a: TensorValues, b: TensorValues): number {
-  let largest = 0;
-  for (const [name, values] of Object.entries(a)) {
-    const others = b[name]!;
-    for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]! - others[i]!));
-  }
-  return largest;
-}

@@ -12,8 +12,9 @@ import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine, type Engine } from "../../src/train/engine.ts";
 import type { WatchEvent } from "../../src/train/findings.ts";
 import type { Best, MetricPoint } from "../../src/train/metric.ts";
+import { readRun } from "../../src/train/open_run.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
-import { type Progress, readRun, train } from "../../src/train/train.ts";
+import { type Progress, train } from "../../src/train/train.ts";
 import { createCpuOptimizer } from "../optimizers.ts";
 import { config, data, trainingLaws } from "../training.ts";
 

@@ -8,7 +8,8 @@ import { arrayDataset } from "../../src/objectives/data/arrays.ts";
 import { breathe } from "../../src/objectives/turns.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
-import { openRun, readRun, train } from "../../src/train/train.ts";
+import { openRun, readRun } from "../../src/train/open_run.ts";
+import { train } from "../../src/train/train.ts";
 
 /** What had its turn while work was done. */
 async function turnsDuring(work: () => Promise<unknown>): Promise<{ immediates: number; files: number }> {

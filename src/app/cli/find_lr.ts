@@ -14,8 +14,8 @@ import {
 } from "../../lab/lr_finder.ts";
 import { endPhrase, runTitle } from "../../lab/phrases.ts";
 import { engineLine } from "../../train/engine.ts";
+import { readRun } from "../../train/open_run.ts";
 import { batchSizes } from "../../train/run_config.ts";
-import { readRun } from "../../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { interruptible } from "./interrupt.ts";

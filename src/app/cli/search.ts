@@ -17,7 +17,7 @@ import {
   searchedShapes,
 } from "../../lab/search.ts";
 import { engineLine } from "../../train/engine.ts";
-import { readRun } from "../../train/train.ts";
+import { readRun } from "../../train/open_run.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { number } from "./number.ts";
