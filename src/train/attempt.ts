@@ -299,6 +299,7 @@ class Attempt {
   }
 }
 
-function weightNotes(test: Dataset): readonly string[] {
+/** A sentence about test rows that all have weight 0. */
+export function weightNotes(test: Dataset): readonly string[] {
   return counts(test) ? [] : [`${test.name}: all ${test.count} test rows have weight 0, so they test nothing`];
 }

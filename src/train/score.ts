@@ -17,14 +17,22 @@ export interface Score {
   readonly rmse?: Readonly<Record<string, number>>;
 }
 
-/** @param answers The class of each row, as named in predictions; undefined if unknown. */
+/**
+ * @param answers The class of each row, as named in predictions; undefined if unknown.
+ * @param weights The weight of each row; default equal weights.
+ */
 export function scoreClasses(
   predictions: readonly Prediction[],
   answers: readonly (string | number | undefined)[],
+  weights?: ArrayLike<number>,
 ): Score | undefined {
-  const known = predictions.flatMap((each, row) => (answers[row] === undefined ? [] : [each.class === answers[row]]));
+  const known = predictions.flatMap((each, row) => {
+    const weight = weights?.[row] ?? 1;
+    return weight > 0 && answers[row] !== undefined ? [{ isRight: each.class === answers[row], weight }] : [];
+  });
   if (known.length === 0) return undefined;
-  return { rows: known.length, accuracy: known.filter((isRight) => isRight).length / known.length };
+  const sum = (rows: typeof known) => rows.reduce((total, { weight }) => total + weight, 0);
+  return { rows: known.length, accuracy: sum(known.filter(({ isRight }) => isRight)) / sum(known) };
 }
 
 /**

@@ -124,6 +124,19 @@ describe("fallline predict", () => {
     expect(stderr).toContain('far.csv line 2, column "town" is "Paris"; it must be one of Bonn, Ulm, old, Kiel');
   });
 
+  it("scores a class called none like any other, and each row by its weight, as the run's test does", async () => {
+    const rows = points.map(([x, y], i) => `${x},${y},${i % 3},${kind([x, y]) === "low" ? "none" : "some"}`);
+    const table = write("none.csv", `x,y,w,label\n${rows.join("\n")}\n`);
+    const said = await train("none", "--data", table, "--weight", "w", "--steps", "2", "--model", "2-3-2");
+    expect(said).toContain('note: "none" is learned as a class of its own');
+    expect(said).toContain("48 of 48 examples each");
+    const { score, predictions: found } = await predictions("none", table);
+    const hits = found.map(({ class: name }, i) => Number(name === rows[i]!.split(",").at(-1)) * (i % 3));
+    expect(score).toEqual({ rows: 40, accuracy: expect.closeTo(hits.reduce((sum, hit) => sum + hit) / 60, 12) });
+    const { stderr } = await fallline(["predict", path("none"), table, ...cpu]);
+    expect(stderr).toMatch(/^accuracy [\d.]+ % on 40 rows, weighted by w\n$/);
+  });
+
   it("takes columns by number where the table had no names, with and without the label", async () => {
     write("bare.csv", `${points.map(([x, y]) => `${kind([x, y]) === "low" ? 1 : 0},${x},${y}`).join("\n")}\n`);
     const data = { type: "file", path: path("bare.csv"), label: 0, header: false };

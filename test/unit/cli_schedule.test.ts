@@ -58,6 +58,10 @@ describe("fallline schedule", () => {
     });
     const { stdout } = await fallline(["schedule", path, "--json"]);
     expect(JSON.parse(stdout)).toEqual({ values: [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25] });
+    // A metric that was not finite is null in JSON, and no improvement.
+    const broken = { ...JSON.parse(readFileSync(path, "utf8")), metrics: [null, null, 1].map((value) => ({ value })) };
+    const after = await fallline(["schedule", file("broken.json", broken), "--json"]);
+    expect(JSON.parse(after.stdout)).toEqual({ values: [0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125] });
   });
 
   it("lets a plateau observe the metrics", async () => {

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { OptionError } from "../../src/base/errors.ts";
-import { type CsvOptions, parseCsv } from "../../src/objectives/data/csv.ts";
+import { type CsvOptions, delimiterOf, parseCsv, readInputTable } from "../../src/objectives/data/csv.ts";
 
 const iris = "width,height,species\n5.1,3.5,setosa\n7,3.2,versicolor\n4.9,3,setosa\n";
 
@@ -175,6 +175,18 @@ describe("parseCsv", () => {
     ["NaN", "1,0\nNaN,1\n", {}, 't.csv line 2, column 0 (counted from 0) is "NaN"'],
     ["an empty cell", "a,b\n,0\n", {}, 't.csv line 2, column "a" is empty'],
     ["an empty label", "a,b\n1,\n", {}, 't.csv line 2, column "b" is empty; every row needs a label'],
+    [
+      "an open label among numbers",
+      "a,b\n1,0\n2,NA\n",
+      {},
+      't.csv line 3, column "b" is "NA" among numbers; every row',
+    ],
+    [
+      "a number that is another column's name",
+      ",0,1\n0,5,1\n",
+      { label: 1 },
+      't.csv: column 1, counted from 0, is called "0", and column 2 is called "1"; in a run config, one of these names',
+    ],
     ["a line too short", "a,b\n1,0\n\n1\n", {}, "t.csv line 4 has 1 columns; line 1 has 2"],
     ["a line too long", "1,0\n1,0,3\n", {}, "t.csv line 2 has 3 columns; line 1 has 2"],
     ["an open quote", 'a,b\n1,"x\n2,y\n', {}, "t.csv line 2 opens a quote that is never closed"],
@@ -232,6 +244,28 @@ describe("parseCsv", () => {
     ["no inputs", "a\n1\n", {}, "t.csv has no columns left as inputs (of 1)"],
   ])("refuses %s, saying where", (_, text, options, message) => {
     expect(() => parseCsv(text, { ...options, name: "t.csv" })).toThrow(message);
+  });
+
+  it("takes columns of another table by number only where these are the same columns", () => {
+    const columnsOf = (text: string, options: CsvOptions) => parseCsv(text, options).columns;
+    const read = (text: string, columns: ReturnType<typeof columnsOf>) =>
+      readInputTable(text, columns, { name: "t.csv", features: 2, delimiter: "," });
+    const turned = columnsOf("1,2,3,0\n", { inputs: [2, 0], header: false });
+    expect(read("1,2,3,0\n", turned).inputs).toEqual(Float32Array.of(3, 1));
+    expect(() => read("1,3\n", turned)).toThrow(
+      't.csv has 2 columns, which may be in the order of the table that the model was trained on or of its "inputs", 2, 0; give all 4',
+    );
+    const shared = columnsOf("a,b,b,y\n1,2,3,0\n", { inputs: ["a", 2] });
+    expect(read("a,b,b\n1,2,3\n", shared).inputs).toEqual(Float32Array.of(1, 3));
+    expect(() => read("b,b,a\n2,3,1\n", shared)).toThrow('t.csv: column "a" is column 2, counted from 0; in the table');
+  });
+
+  it("takes a table with another delimiter than that of the table before", () => {
+    const { columns } = parseCsv("a\tb\n1\t0\n", { delimiter: "\t" });
+    const found = ["a,b\n", "a\tb\n", "a\n", ""].map((text) => delimiterOf("t.csv", text, columns));
+    expect(found).toEqual([",", "\t", "\t", "\t"]);
+    expect(delimiterOf("t.tsv", "a;b\n", parseCsv("a;b\n1;0\n", { delimiter: ";" }).columns)).toBe(";");
+    expect(delimiterOf("t.TSV", "a", undefined)).toBe("\t");
   });
 
   it.each<[string, object, string]>([

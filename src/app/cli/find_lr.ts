@@ -23,7 +23,7 @@ import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
 import { keep, Results, wrotePhrase } from "./results.ts";
-import { addDataOptions, addJobOptions, type DataOptions, openJob, takeDataOptions } from "./run_file.ts";
+import { addDataOptions, addJobOptions, type DataOptions, notesOf, openJob, takeDataOptions } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 
 interface FindLrOptions
@@ -85,6 +85,7 @@ async function find(path: string | undefined, options: FindLrOptions): Promise<v
   const title = runTitle(config);
   say(engineLine(engine));
   say(`${title}${data ? `, batches of ${batchSizes(config)(0)}` : ""}, seed ${config.seed}`);
+  for (const note of notesOf(data)) say(`note: ${note}`);
   const bars = new Bars();
   const work = async (signal: AbortSignal) => {
     bars.start("range test", ramp.steps, "lr {lr}  loss {loss}");

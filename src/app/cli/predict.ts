@@ -6,10 +6,10 @@ import { DataError, FalllineError, OptionError, show } from "../../base/errors.t
 import { isOptions } from "../../base/options.ts";
 import { decodeSafetensors } from "../../base/safetensors.ts";
 import { rmsePhrase } from "../../lab/phrases.ts";
-import { type InputTable, isUnknown, readInputTable } from "../../objectives/data/csv.ts";
+import { delimiterOf, type InputTable, readInputTable } from "../../objectives/data/csv.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import { parseIdx } from "../../objectives/data/idx.ts";
-import { numberOf } from "../../objectives/data/labels.ts";
+import { isUnknown, numberOf } from "../../objectives/data/labels.ts";
 import { createModel, type ModelConfig } from "../../objectives/models/index.ts";
 import type { Prediction } from "../../objectives/predictions.ts";
 import type { TensorValues } from "../../optimizer/optimizer.ts";
@@ -47,8 +47,7 @@ export function predictCommand(): Command {
 async function predictTable(folder: string, path: string, { backend, json, out }: PredictOptions): Promise<void> {
   const { model, params, dataset } = await readTrained(folder);
   const { columns, scale, classNames, classes } = dataset;
-  const delimiter = /\.tsv$/i.test(path) ? "\t" : (columns?.delimiter ?? ",");
-  const { table, inputs } = await readRows(path, dataset, delimiter);
+  const { table, inputs, delimiter } = await readRows(path, dataset);
   const engine = await engineOrReference(backend, (line) => console.error(line));
   const predictions = await predict(model, params, inputs, {
     engine,
@@ -65,7 +64,9 @@ async function predictTable(folder: string, path: string, { backend, json, out }
     writeWhole(out, text);
     console.error(`wrote ${out}`);
   }
-  if (score && !json) console.error(scorePhrase(score));
+  const { weight } = table.answers;
+  const by = weight === undefined ? "" : `, weighted by ${table.names?.[weight] ?? `column ${weight}`}`;
+  if (score && !json) console.error(`${scorePhrase(score)}${by}`);
 }
 
 /** The score of the predictions, if the file has the answers too. */
@@ -85,20 +86,24 @@ function scoreOf(
       )
     );
   }
-  const { label, targets } = answers;
+  const { label, targets, weight } = answers;
+  const weights = weight === undefined ? undefined : rows.map((cells) => numberOf(cells[weight]!));
   if (columns && targets) {
     return scoreValues(
       predictions,
       rows.map((cells) => targets.map((column) => numberOf(cells[column]!))),
       targetNames(columns),
+      weights,
     );
   }
   if (label === undefined) return undefined;
   const known = rows.map((cells) => {
     const cell = cells[label]!;
-    return isUnknown(cell) ? undefined : classNames ? cell : numberOf(cell);
+    // A class may be called "none".
+    if (isUnknown(cell) && !classNames?.includes(cell)) return undefined;
+    return classNames ? cell : numberOf(cell);
   });
-  return scoreClasses(predictions, known);
+  return scoreClasses(predictions, known, weights);
 }
 
 /** The error of each column, or the share of correct classes, and the number of rows. */
@@ -111,14 +116,18 @@ function scorePhrase({ rows, accuracy, rmse }: Score): string {
 interface ToPredict {
   readonly table: Pick<InputTable, "names" | "rows" | "answers">;
   readonly inputs: Dataset | Float32Array;
+  /** The character between two cells, in what is printed too. */
+  readonly delimiter: string;
 }
 
 /** @throws OptionError for a file of another kind; DataError for one with malformed contents. */
-async function readRows(path: string, { columns, features }: RunDataset, delimiter: string): Promise<ToPredict> {
+async function readRows(path: string, { columns, features }: RunDataset): Promise<ToPredict> {
   const name = basename(path);
   if (isCsv(path)) {
-    const table = readInputTable(await readText(path), columns, { name, features, delimiter });
-    return { table, inputs: table.inputs };
+    const text = await readText(path);
+    const delimiter = delimiterOf(path, text, columns);
+    const table = readInputTable(text, columns, { name, features, delimiter });
+    return { table, inputs: table.inputs, delimiter };
   }
   const inputs = isFolder(path)
     ? (await loadFolder(path)).test
@@ -131,7 +140,7 @@ async function readRows(path: string, { columns, features }: RunDataset, delimit
     throw new DataError(`${name} has ${numbers} numbers; it must have a multiple of ${features}, the model's inputs`);
   }
   const rows = Array.from({ length: count }, () => []);
-  return { table: { names: [], rows, answers: { label: undefined, targets: undefined } }, inputs };
+  return { table: { names: [], rows, answers: { label: undefined, targets: undefined } }, inputs, delimiter: "," };
 }
 
 /** The images of an IDX file. */

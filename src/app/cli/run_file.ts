@@ -10,6 +10,7 @@ import { classNotes } from "../../objectives/data/dataset.ts";
 import type { MlpConfig } from "../../objectives/models/mlp.ts";
 import { programOf } from "../../objectives/program.ts";
 import { rules } from "../../rules/index.ts";
+import { weightNotes } from "../../train/attempt.ts";
 import { isCsv, readData } from "../../train/data.ts";
 import type { RunOutcome } from "../../train/diff.ts";
 import type { RunData } from "../../train/job.ts";
@@ -177,14 +178,13 @@ export async function openJob(
   const isTable = options.data !== undefined && isCsv(options.data);
   const rowsOf = isTable ? { ...options, standardize: options.standardize ?? true } : options;
   const loss = isTable && options.targets !== undefined ? { loss: "meanSquaredError" as const } : {};
-  if (options.data === undefined || job.model !== undefined) {
-    return jobOf(completeConfig({ ...config, model: { ...(config.model as MlpConfig), ...loss } }, rowsOf));
-  }
+  if (options.data === undefined) return jobOf(completeConfig(config, rowsOf));
   const halves = await loadData(readData(dataOf(null, rowsOf)));
-  const { layers } = config.model as MlpConfig;
-  const hidden = isTable ? tableLayers : layers.slice(1, -1);
+  const given = (config.model as MlpConfig).layers;
+  const hidden = isTable ? tableLayers : given.slice(1, -1);
   const outputs = halves.train.labels ? halves.train.classes : halves.train.outputs;
-  const model = { ...config.model, ...loss, layers: [halves.train.features, ...hidden, outputs] };
+  const layers = job.model === undefined ? [halves.train.features, ...hidden, outputs] : given;
+  const model = { ...config.model, ...loss, layers };
   const batch = job.batch ?? Math.min(config.batch as number, halves.train.count);
   const complete = completeConfig({ ...config, model, batch }, rowsOf);
   return { config: complete, rows: async () => ({ ...halves, config: complete.data }) };
@@ -197,7 +197,7 @@ function jobOf(config: CompleteRunConfig): Job {
 
 /** Notes on the rows. */
 export function notesOf(rows: Rows | undefined): readonly string[] {
-  return rows ? classNotes(rows.train, rows.test) : [];
+  return rows ? [...classNotes(rows.train, rows.test), ...weightNotes(rows.test)] : [];
 }
 
 /**

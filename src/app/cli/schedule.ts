@@ -136,11 +136,12 @@ async function readConfig(word: string): Promise<Given> {
   const { lr } = config.optimizer;
   const accumulate = accumulateOf(config.optimizer);
   /** A list with one value per `every` training steps. */
+  // JSON has no NaN; a value that was not finite is null there.
   const recorded = (list: string, field: string, every: number | undefined): Recorded => {
     const points = at(content, [list]);
     return {
       every: (every ?? 1) / accumulate,
-      values: Array.isArray(points) ? points.map((point) => Number(at(point, [field]))) : undefined,
+      values: Array.isArray(points) ? points.map((point) => Number(at(point, [field]) ?? Number.NaN)) : undefined,
     };
   };
   return {

@@ -5,7 +5,7 @@ import { readFields } from "../../base/words.ts";
 import { packed, readClasses } from "./arrays.ts";
 import { type Column, type Columns, readColumn } from "./columns.ts";
 import type { Dataset, LabelledDataset, TargetDataset } from "./dataset.ts";
-import { type ClassesOption, numberOf, readLabels } from "./labels.ts";
+import { type ClassesOption, numberOf, readLabels, unknowns } from "./labels.ts";
 
 /** Which columns of a CSV file are inputs, labels, targets and weights. */
 export interface CsvOptions {
@@ -265,8 +265,12 @@ export interface InputTable {
   readonly rows: readonly (readonly string[])[];
   /** The inputs, row after row. */
   readonly inputs: Float32Array;
-  /** The columns that hold answers, by number, if there are any: of classes, and of numbers. */
-  readonly answers: { readonly label: number | undefined; readonly targets: readonly number[] | undefined };
+  /** The columns that hold answers, by number, if there are any: of classes, and of numbers; and that of the rows' weights. */
+  readonly answers: {
+    readonly label: number | undefined;
+    readonly targets: readonly number[] | undefined;
+    readonly weight?: number | undefined;
+  };
 }
 
 /**
@@ -312,12 +316,11 @@ function answersOf(table: Table, columns: Columns | undefined): InputTable["answ
   const label = columns ? columns.label : "label";
   const targets = (columns?.targets ?? []).flatMap(({ column }) => place(column) ?? []);
   const areThere = targets.length > 0 && targets.length === columns?.targets.length;
-  return { label: label === null ? undefined : place(label), targets: areThere ? targets : undefined };
-}
-
-/** Whether a cell leaves its value open. */
-export function isUnknown(cell: string): boolean {
-  return /^\s*\?*\s*$/.test(cell) || unknowns.test(cell.trim());
+  return {
+    label: label === null ? undefined : place(label),
+    targets: areThere ? targets : undefined,
+    weight: columns && columns.weight !== null ? place(columns.weight) : undefined,
+  };
 }
 
 /** The columns of a table that are the inputs. */
@@ -328,15 +331,46 @@ function placesOf(table: Table, columns: Columns | undefined, features: number):
     if (others.length === features) return others;
     throw new DataError(`${table.name} has ${others.length} columns of inputs; the model takes ${features}`);
   }
-  const isNumbered = columns.inputs.every(({ column }) => typeof column === "number");
+  const numbers = columns.inputs.map(({ column }) => column);
+  const isNumbered = numbers.every((column) => typeof column === "number");
   // Columns that nothing is learned from may be missing, which renumbers the others.
-  if (isNumbered && table.width === columns.inputs.length) return [...columns.inputs.keys()];
+  if (isNumbered && table.width === columns.inputs.length) {
+    if (numbers.every((column, i) => i === 0 || column > numbers[i - 1]!)) return [...numbers.keys()];
+    throw new DataError(
+      `${table.name} has ${table.width} columns, which may be in the order of the table that the model was trained on or of its "inputs", ${numbers.join(", ")}; give all ${columns.width} columns`,
+    );
+  }
   if (isNumbered && table.width !== columns.width) {
     throw new DataError(
       `${table.name} has ${table.width} columns; the table that the model was trained on has ${columns.width}, of which ${columns.inputs.length} are inputs`,
     );
   }
-  return columns.inputs.map(({ column }) => table.find(column));
+  return columns.inputs.map(({ column }) => {
+    const place = table.find(column);
+    const name = table.known(place);
+    // There its name was another column's too, so it had only a number.
+    if (columns.header && typeof column === "number" && typeof name === "string") {
+      throw new DataError(
+        `${table.name}: ${table.called(place)} is column ${place}, counted from 0; in the table that the model was trained on, that column shares its name with another`,
+      );
+    }
+    return place;
+  });
+}
+
+/**
+ * The character between the cells of a table, which may be another than in the table that a model was trained on.
+ *
+ * @param path Where the table is.
+ */
+export function delimiterOf(path: string, text: string, columns: Columns | undefined): string {
+  const isTsv = /\.tsv$/i.test(path);
+  const standard = isTsv ? "\t" : ",";
+  const trained = columns?.delimiter ?? standard;
+  const likely = isTsv ? [standard, trained] : [trained, standard];
+  const end = text.search(/[\r\n]/);
+  const head = end < 0 ? text : text.slice(0, end);
+  return likely.find((each) => head.includes(each)) ?? likely[0]!;
 }
 
 /** The characters that often separate cells. */
@@ -461,9 +495,6 @@ function isAboveWords(width: number, records: Iterable<Line>): boolean {
   return rows > 0;
 }
 
-/** Words for an unknown number; at the start of a column they are not its name. */
-const unknowns = /^(na|n\/a|nan|null|nil|none|missing|unknown|[+-]?inf(inity)?)$/i;
-
 /**
  * Decides what a first line of numbers and words is. Names differ from each other and do not recur in their column; a column of
  * nothing but numbers below a word proves that they are names.
@@ -568,7 +599,14 @@ class Table {
 
   find(column: Column): number {
     const found = typeof column === "string" ? this.named(column) : column;
-    if (found !== undefined && found < this.width) return found;
+    if (found !== undefined && found < this.width) {
+      const other = typeof column === "number" ? (this.#columns.get(String(column)) ?? found) : found;
+      if (other === found) return found;
+      const [name, named] = [this.#first.cells[found], this.#first.cells[other]].map(show);
+      throw new DataError(
+        `${this.name}: column ${found}, counted from 0, is called ${name}, and column ${other} is called ${named}; in a run config, one of these names says which is meant`,
+      );
+    }
     const there = this.#hasHeader
       ? `its columns are ${listed(this.#first.cells)}`
       : `its columns are 0 to ${this.width - 1}, and it has no header`;

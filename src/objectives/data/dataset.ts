@@ -4,6 +4,7 @@ import { readBoolean, readMade, readNumber } from "../../base/options.ts";
 import { Random } from "../../base/random.ts";
 import { readFields } from "../../base/words.ts";
 import type { Columns } from "./columns.ts";
+import { isUnknown } from "./labels.ts";
 
 /** Examples in rows. */
 interface Examples {
@@ -291,7 +292,7 @@ function picked<T extends Uint8Array | Uint32Array | Float32Array>(values: T, wi
 
 /**
  * Sentences about classes that have rows to train on and none to test with, or the other way round, for which a test result does
- * not hold, and about rows that are all of one class. Empty if there are none, and for numbers to predict.
+ * not hold, about rows that are all of one class, and about a class named like an unknown value ("NA"). Empty if there are none, and for numbers to predict.
  */
 export function classNotes(train: Dataset, test: Dataset): readonly string[] {
   readDataset("train", train);
@@ -303,6 +304,14 @@ export function classNotes(train: Dataset, test: Dataset): readonly string[] {
   const untested = [...trained].filter((label) => !tested.has(label)).sort((a, b) => a - b);
   const untrained = [...tested].filter((label) => !trained.has(label)).sort((a, b) => a - b);
   return [
+    ...[...trained].flatMap((label) => {
+      const name = train.classNames?.[label];
+      return name !== undefined && isUnknown(name)
+        ? [
+            `${show(name)} is learned as a class of its own; where it means that the class is not known, leave those rows out`,
+          ]
+        : [];
+    }),
     ...(trained.size === 1 && untrained.length === 0 ? [`all rows have ${named([...trained])}`] : []),
     ...(untested.length > 0
       ? [`the test set has no row of ${named(untested)}, so its results do not cover all classes`]

@@ -29,13 +29,21 @@ export function numberOf(word: string): number {
   return /^\s*[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?\s*$/i.test(word) ? Number(word) : Number.NaN;
 }
 
+/** Words for an unknown number; at the start of a column they are not its name. */
+export const unknowns = /^(na|n\/a|nan|null|nil|none|missing|unknown|[+-]?inf(inity)?)$/i;
+
+/** Whether a cell leaves its value open. */
+export function isUnknown(cell: string): boolean {
+  return /^\s*\?*\s*$/.test(cell) || unknowns.test(cell.trim());
+}
+
 /**
  * Labels from cells. Numbers are labels themselves, and there is one class more than the largest; if any cell is a word, all are
  * names, numbered in order of first appearance.
  *
  * @param known Default: taken from the cells.
  * @param words The start of errors, and the remedy that they name.
- * @throws DataError for an empty cell, a number that is not a whole number >= 0, an unknown class, and numbers that make more
+ * @throws DataError for an empty cell, one that leaves its label open ("NA") among numbers, a number that is not a whole number >= 0, an unknown class, and numbers that make more
  * classes than there are rows if `known` is not given: they are amounts, not labels.
  */
 export function readLabels(
@@ -49,7 +57,14 @@ export function readLabels(
   if (typeof known === "object") return named(cells, known, where);
   const numbers = Float64Array.from(cells, (cell) => (typeof cell === "number" ? cell : numberOf(cell)));
   const isWord = (cell: string | number, row: number) => typeof cell === "string" && Number.isNaN(numbers[row]);
-  if (find(cells, isWord) >= 0) {
+  const word = find(cells, isWord);
+  if (word >= 0) {
+    const isName = (cell: string | number, row: number) => isWord(cell, row) && !isUnknown(String(cell));
+    if (find(cells, isName) < 0 && numbers.some((value) => !Number.isNaN(value))) {
+      throw new DataError(
+        `${where(word)} is ${show(cells[word])} among numbers; every row needs a label, or a name in "classes"`,
+      );
+    }
     const names = [...new Set(Array.from(cells, String))];
     return named(cells, known === undefined ? names : names.slice(0, known), where, known);
   }

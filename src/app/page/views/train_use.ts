@@ -1,7 +1,7 @@
 // Uses the network just trained: it reads a drawn digit, and predicts the rows of a table.
 import { DataError } from "../../../base/errors.ts";
 import { decodeText } from "../../../base/utf8.ts";
-import { readInputTable } from "../../../objectives/data/csv.ts";
+import { delimiterOf, readInputTable } from "../../../objectives/data/csv.ts";
 import type { Prediction } from "../../../objectives/predictions.ts";
 import type { TensorValues } from "../../../optimizer/optimizer.ts";
 import { cpuEngine, type Engine } from "../../../train/engine.ts";
@@ -163,8 +163,8 @@ export class TrainedUse {
     if (!trained) throw new DataError(`${file.name} needs a network: train one first`);
     const { model, params, dataset } = trained;
     const { columns, features, scale, classNames, classes } = dataset;
-    const delimiter = columns?.delimiter ?? (/\.tsv$/i.test(file.name) ? "\t" : ",");
     const given = decodeText(file.name, await file.arrayBuffer());
+    const delimiter = delimiterOf(file.name, given, columns);
     const table = readInputTable(given, columns, { name: file.name, features, delimiter });
     const found = await predict(model, params, table.inputs, {
       engine,
