@@ -3,6 +3,8 @@
 // as there. That mean lags by half its memory, which makes them cautious; `fall` reads the losses
 // themselves, smoothed without a lag.
 
+import { bellMeans } from "./bell_means.ts";
+
 /** One step of a range test. */
 export interface RangePoint {
   /** The learning rate of the step. */
@@ -55,6 +57,9 @@ const slideThreshold = 0.005;
 /** Share of the whole fall at which `fall` takes the rate, and its factor. */
 const fallShare = 0.8;
 const fallFactor = 2;
+
+/** Share of the deepest fall by which means of the same losses may differ. */
+const rounding = 1e-12;
 
 const order: readonly SuggestionName[] = ["trial", "fall", "valley", "steepest", "minimum", "slide"];
 
@@ -115,10 +120,11 @@ export function choose(suggestions: Suggestions["suggestions"]): Suggestions["su
 
 /** The losses smoothed without a lag, and where they are lowest. */
 interface Turn {
-  readonly smooth: readonly number[];
-  readonly lowest: number;
   /** The loss before any rate mattered: the mean of the first tenth. */
   readonly first: number;
+  /** How far the smoothed losses are above the first. */
+  readonly smooth: readonly number[];
+  readonly lowest: number;
   /** The root mean square distance of losses from the smoothed ones, up to the lowest. */
   readonly noise: number;
 }
@@ -127,33 +133,26 @@ function turn(points: readonly RangePoint[], steps: number): Turn {
   const losses = points.map(({ loss }) => loss);
   const begin = losses.slice(0, Math.max(1, Math.floor(steps / 10)));
   const first = begin.reduce((sum, loss) => sum + loss, 0) / begin.length;
-  // A sudden rise must not reach into the points before it.
-  const cap = first + (first - losses.reduce((least, loss) => Math.min(least, loss), first));
-  const capped = losses.map((loss) => Math.min(loss, cap));
-  const width = Math.max(1, steps / 50);
-  // No point is further away than all of them, which a ramp that was stopped early leaves few.
-  const reach = Math.min(Math.ceil(3 * width), capped.length - 1);
-  const shares = Array.from({ length: reach + 1 }, (_, away) => Math.exp(-((away / width) ** 2) / 2));
-  const smooth = capped.map((_, i) => {
-    let [sum, weight] = [0, 0];
-    for (let j = Math.max(0, i - reach); j <= Math.min(capped.length - 1, i + reach); j++) {
-      const share = shares[Math.abs(j - i)]!;
-      sum += share * capped[j]!;
-      weight += share;
-    }
-    return sum / weight;
-  });
-  const lowest = smooth.reduce((least, loss, i) => (loss < smooth[least]! ? i : least), 0);
+  // Heights above the first loss. A sudden rise must not reach into the points before it.
+  const depth = losses.reduce((deepest, loss) => Math.max(deepest, first - loss), 0);
+  const capped = losses.map((loss) => Math.min(loss - first, depth));
+  const smooth = bellMeans(capped, Math.max(1, steps / 50));
+  // Where losses stay the same, rounding alone makes one of their means the lowest.
+  const least = smooth.reduce((lower, height) => Math.min(lower, height), Number.POSITIVE_INFINITY);
+  const lowest = Math.max(
+    0,
+    smooth.findIndex((height) => height <= least + rounding * depth),
+  );
   const before = capped.slice(0, lowest + 1);
   const squares = before.reduce((sum, loss, i) => sum + (loss - smooth[i]!) ** 2, 0);
-  return { smooth, lowest, first, noise: Math.sqrt(squares / Math.max(1, before.length)) };
+  return { first, smooth, lowest, noise: Math.sqrt(squares / Math.max(1, before.length)) };
 }
 
-function fall(points: readonly RangePoint[], { smooth, lowest, first, noise }: Turn): Suggestion {
+function fall(points: readonly RangePoint[], { first, smooth, lowest, noise }: Turn): Suggestion {
   if (points.length <= fewest + tail) {
     return { lr: null, reason: `too few points: ${points.length} were measured; it takes ${fewest + tail + 1}` };
   }
-  const whole = first - smooth[lowest]!;
+  const whole = -smooth[lowest]!;
   if (!(whole > slightest * Math.abs(first) && whole > noise)) {
     return { lr: null, reason: "the loss never fell by more than its noise" };
   }
@@ -164,7 +163,7 @@ function fall(points: readonly RangePoint[], { smooth, lowest, first, noise }: T
     };
   }
   let at = lowest;
-  while (at >= 0 && smooth[at]! <= first - fallShare * whole) at--;
+  while (at >= 0 && smooth[at]! <= -fallShare * whole) at--;
   if (at < 0) return { lr: null, reason: "the loss had already fallen at the first rate: lower start" };
   return {
     lr: fallFactor * points[Math.min(at + 1, lowest)]!.lr,

@@ -7,10 +7,10 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t. With nesterov, β1 m / (1-β1^(t+1)) + (1-β1) g / bc1 in place of m / bc1. optax.adabelief has no
 // decay; ours is that of optax.add_decayed_weights.
 import wgsl from "../../shaders/rules/adabelief.wgsl?raw";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Adam with larger steps where gradients are closer to their running mean, as in optax.adabelief. */
-export const adabelief = defineRule({
+export const adabelief = ruleFrom({
   name: "adabelief",
   source: "Zhuang et al. 2020; optax.adabelief",
   hypers: {

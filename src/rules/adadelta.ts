@@ -6,10 +6,10 @@
 //   u ← ρ u + (1-ρ) Δ²
 //   p ← p - lr·Δ
 import wgsl from "../../shaders/rules/adadelta.wgsl?raw";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Adadelta, as in torch.optim.Adadelta. */
-export const adadelta = defineRule({
+export const adadelta = ruleFrom({
   name: "adadelta",
   source: "Zeiler 2012; torch.optim.Adadelta",
   usualRate: 1,

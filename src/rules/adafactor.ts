@@ -11,10 +11,10 @@ import wgsl from "../../shaders/rules/adafactor.wgsl?raw";
 import { factoredStage } from "../engines/stages/factored.ts";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { boundsSnippet } from "../engines/stages/snippets.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Adafactor, as in torch.optim.Adafactor. */
-export const adafactor = defineRule({
+export const adafactor = ruleFrom({
   name: "adafactor",
   source: "Shazeer and Stern 2018; torch.optim.Adafactor",
   usualRate: 0.1,

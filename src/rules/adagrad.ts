@@ -4,10 +4,10 @@
 //   S ← S + g²                          S starts at initialAccumulatorValue
 //   p ← p - lr / (1 + (t-1)·lrDecay) · g / (√S + eps)
 import wgsl from "../../shaders/rules/adagrad.wgsl?raw";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Adagrad, as in torch.optim.Adagrad. */
-export const adagrad = defineRule({
+export const adagrad = ruleFrom({
   name: "adagrad",
   source: "Duchi, Hazan and Singer 2011; torch.optim.Adagrad",
   usualRate: 1e-2,

@@ -9,7 +9,7 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t; w is v, or with amsgrad (Reddi et al. 2018) the largest v so far, before correction.
 // Operations and defaults follow torch.optim.
 import wgsl from "../../shaders/rules/adam.wgsl?raw";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 const adamFlags = {
   /** Divide by the largest second moment so far; default false. */
@@ -38,7 +38,7 @@ function adamFamily<F extends { amsgrad: boolean; subtractDecay?: boolean }>(
   source: string,
   { decoupled, weightDecay, flags, laterFlags = [] }: Form<F>,
 ) {
-  return defineRule({
+  return ruleFrom({
     name,
     source,
     hypers: {

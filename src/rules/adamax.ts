@@ -5,10 +5,10 @@
 //   m ← m + (1-β1)(g - m),  u ← max(β2 u, |g| + eps)
 //   p ← p - (lr / bc1) · m / u                           bc1 = 1-β1^t
 import wgsl from "../../shaders/rules/adamax.wgsl?raw";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Adam with the largest magnitude, as in torch.optim.Adamax. */
-export const adamax = defineRule({
+export const adamax = ruleFrom({
   name: "adamax",
   source: "Kingma and Ba 2015, section 7; torch.optim.Adamax",
   usualRate: 4e-3,

@@ -7,10 +7,10 @@
 // bcN = 1-βN^t. The paper's betas are 1 minus these, and yet its factor of d and c is 1 minus its own β2: 0.92 there is 0.08 in
 // Optax, and so here. The paper's decay divides by 1 + lr·weightDecay, Optax's subtracts lr·weightDecay·p.
 import wgsl from "../../shaders/rules/adan.wgsl?raw";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Adaptive Nesterov momentum, as in optax.adan. */
-export const adan = defineRule({
+export const adan = ruleFrom({
   name: "adan",
   source: "Xie et al. 2022; optax.adan",
   hypers: {

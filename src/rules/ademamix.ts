@@ -6,10 +6,10 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t; the slow mean is not corrected, so that it fills up slowly. The paper's warm-ups of
 // alpha and beta3 are schedules of these hypers, as in Optax.
 import wgsl from "../../shaders/rules/ademamix.wgsl?raw";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** AdamW with a fast and a slow mean of gradients, as in optax.contrib.ademamix. */
-export const ademamix = defineRule({
+export const ademamix = ruleFrom({
   name: "ademamix",
   source: "Pagliardini et al. 2024; optax.contrib.ademamix",
   hypers: {

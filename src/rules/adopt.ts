@@ -9,10 +9,10 @@
 // optax.add_decayed_weights.
 import wgsl from "../../shaders/rules/adopt.wgsl?raw";
 import { boundsSnippet } from "../engines/stages/snippets.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Adam that divides before it averages, as in optax.contrib.adopt. */
-export const adopt = defineRule({
+export const adopt = ruleFrom({
   name: "adopt",
   source: "Taniguchi et al. 2024; optax.contrib.adopt",
   hypers: {

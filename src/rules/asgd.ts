@@ -10,10 +10,10 @@
 import wgsl from "../../shaders/rules/asgd.wgsl?raw";
 import { Carried } from "../optimizer/carried.ts";
 import { evaluationValues } from "../optimizer/evaluation.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Averaged SGD, as in torch.optim.ASGD. */
-export const asgd = defineRule({
+export const asgd = ruleFrom({
   name: "asgd",
   source: "Polyak and Juditsky 1992; torch.optim.ASGD",
   usualRate: 0.1,

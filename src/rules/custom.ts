@@ -6,7 +6,7 @@ import { boundsSnippet, signsSnippet } from "../engines/stages/snippets.ts";
 import { Carried } from "../optimizer/carried.ts";
 import { evaluationValues } from "../optimizer/evaluation.ts";
 import { fallbacks } from "../optimizer/fallback.ts";
-import { defaultsOf, type Rule, defineRule as ruleOf } from "./rule.ts";
+import { defaultsOf, type Rule, ruleFrom } from "./rule.ts";
 
 /** Names that the optimizer uses itself. */
 const reserved = ["p", "step", "decay", "ema", "swa", "lookahead", "params", "gradients", "evaluation", "accumulated"];
@@ -19,10 +19,10 @@ const reserved = ["p", "step", "decay", "ema", "swa", "lookahead", "params", "gr
  * slots without a start, slots with one that `measure` advances, and columns that are not numbers under the defaults; the
  * function, for arguments of any other kind than it takes. WGSL is checked when it is compiled.
  */
-export const defineRule: typeof ruleOf = (definition) => {
+export const defineRule: typeof ruleFrom = (definition) => {
   checkDefinition(definition as unknown as Rule);
   const { only, evaluation, carry } = definition;
-  return ruleOf({
+  return ruleFrom({
     ...definition,
     helpers: [signsSnippet, boundsSnippet],
     ...(only ? { only: { ...only, fallbacks } } : {}),

@@ -13,7 +13,7 @@
 import wgsl from "../../shaders/rules/dadapt_adam.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { boundsSnippet } from "../engines/stages/snippets.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 type Flags = Readonly<Record<string, boolean>>;
 
@@ -28,7 +28,7 @@ function decayed(gradient: number, p: number, h: Columns, flags: Flags): number 
 }
 
 /** D-Adaptation with Adam, as in DAdaptAdam of facebookresearch/dadaptation: the rate is an estimate. */
-export const dadaptAdam = defineRule({
+export const dadaptAdam = ruleFrom({
   name: "dadaptAdam",
   source: "Defazio and Mishchenko 2023, Learning-Rate-Free Learning by D-Adaptation; facebookresearch/dadaptation",
   usualRate: 1,

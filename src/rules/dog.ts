@@ -11,10 +11,10 @@
 import wgsl from "../../shaders/rules/dog.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { boundsSnippet } from "../engines/stages/snippets.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Distance over gradients, as in optax.contrib.dog. */
-export const dog = defineRule({
+export const dog = ruleFrom({
   name: "dog",
   source: "Ivgi et al. 2023, DoG is SGD's Best Friend; optax.contrib.dog",
   usualRate: 3,

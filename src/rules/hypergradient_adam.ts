@@ -14,10 +14,10 @@
 import wgsl from "../../shaders/rules/hypergradient_adam.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { Carried } from "../optimizer/carried.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Adam whose rate descends along its own gradient. */
-export const hypergradientAdam = defineRule({
+export const hypergradientAdam = ruleFrom({
   name: "hypergradientAdam",
   source:
     "Baydin et al. 2018, Online Learning Rate Adaptation with Hypergradient Descent; gbaydin/hypergradient-descent",

@@ -11,10 +11,10 @@
 // float32 of the rate's size; lr can then have a schedule, or differ between groups.
 import wgsl from "../../shaders/rules/hypergradient_sgd.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** SGD whose rate descends along its own gradient. */
-export const hypergradientSgd = defineRule({
+export const hypergradientSgd = ruleFrom({
   name: "hypergradientSgd",
   source:
     "Baydin et al. 2018, Online Learning Rate Adaptation with Hypergradient Descent; gbaydin/hypergradient-descent",

@@ -8,7 +8,7 @@
 // which has no default lr; ours is 1e-3.
 import wgsl from "../../shaders/rules/lamb.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
-import { type Cell, defineRule } from "./rule.ts";
+import { type Cell, ruleFrom } from "./rule.ts";
 
 type Columns = Readonly<Record<"unbias1" | "unbias2" | "eps" | "epsRoot" | "weightDecay", number>>;
 
@@ -18,7 +18,7 @@ function direction(x: Readonly<Cell<"m" | "v">>, h: Columns): number {
 }
 
 /** LAMB, as in optax.lamb. */
-export const lamb = defineRule({
+export const lamb = ruleFrom({
   name: "lamb",
   source: "You et al. 2020, Large Batch Optimization for Deep Learning; optax.lamb",
   usualRate: 2e-2,

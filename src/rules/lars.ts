@@ -8,10 +8,10 @@
 // and defaults follow optax.lars, which has no default lr; ours is 1. Its masks are groups here.
 import wgsl from "../../shaders/rules/lars.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** LARS, as in optax.lars. */
-export const lars = defineRule({
+export const lars = ruleFrom({
   name: "lars",
   source: "You et al. 2017, Large Batch Training of Convolutional Networks; optax.lars",
   usualRate: 5,

@@ -5,11 +5,11 @@
 //   p ← p - lr (sign(c) + weightDecay·p)
 import wgsl from "../../shaders/rules/lion.wgsl?raw";
 import { signsSnippet } from "../engines/stages/snippets.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 import { signOf } from "./sign.ts";
 
 /** Lion, as in optax.lion. */
-export const lion = defineRule({
+export const lion = ruleFrom({
   name: "lion",
   source: "Chen et al. 2023; optax.lion",
   usualRate: 3e-4,

@@ -10,7 +10,7 @@
 // always 0, x0 is not kept at all. p - z is computed as (p - x0) + s / (∛v + eps), which loses no digits when p and z hardly
 // differ. Departure: a quotient whose denominator is 0 (eps = 0) is 0 there too.
 import wgsl from "../../shaders/rules/madgrad.wgsl?raw";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** s / (∛v + eps); 0 where nothing has been summed. */
 function quotient(s: number, v: number, eps: number): number {
@@ -19,7 +19,7 @@ function quotient(s: number, v: number, eps: number): number {
 }
 
 /** MADGRAD, as in its authors' madgrad.MADGRAD. */
-export const madgrad = defineRule({
+export const madgrad = ruleFrom({
   name: "madgrad",
   source: "Defazio and Jelassi 2021; madgrad.MADGRAD of its authors",
   hypers: {

@@ -17,10 +17,10 @@ import { orthogonaliseStage } from "../engines/stages/orthogonalise.ts";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { boundsSnippet } from "../engines/stages/snippets.ts";
 import { fallbacks } from "../optimizer/fallback.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Orthogonalised momentum, as in torch.optim.Muon; tensors that are not matrices go to `fallback`. */
-export const muon = defineRule({
+export const muon = ruleFrom({
   name: "muon",
   source: "Jordan et al. 2024; torch.optim.Muon",
   usualRate: 1e-2,

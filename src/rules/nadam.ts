@@ -8,7 +8,7 @@
 // μ_{t+1} uses the hypers of update t; P_t those of each update.
 import wgsl from "../../shaders/rules/nadam.wgsl?raw";
 import { Carried } from "../optimizer/carried.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** The momentum of update number `t`. */
 function momentum(h: { readonly beta1: number; readonly momentumDecay: number }, t: number): number {
@@ -16,7 +16,7 @@ function momentum(h: { readonly beta1: number; readonly momentumDecay: number },
 }
 
 /** Adam with Nesterov momentum, as in torch.optim.NAdam. */
-export const nadam = defineRule({
+export const nadam = ruleFrom({
   name: "nadam",
   source: "Dozat 2016; torch.optim.NAdam",
   hypers: {

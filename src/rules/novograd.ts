@@ -7,10 +7,10 @@
 // Operations and defaults follow optax.novograd, which has no default lr; ours is 1e-3.
 import wgsl from "../../shaders/rules/novograd.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** NovoGrad, as in optax.novograd. */
-export const novograd = defineRule({
+export const novograd = ruleFrom({
   name: "novograd",
   source: "Ginsburg et al. 2019, Stochastic Gradient Methods with Layer-wise Adaptive Moments; optax.novograd",
   usualRate: 5e-2,

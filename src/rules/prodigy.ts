@@ -13,10 +13,10 @@
 import wgsl from "../../shaders/rules/prodigy.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { boundsSnippet } from "../engines/stages/snippets.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Prodigy, as in optax.contrib.prodigy: the rate is an estimate of the distance to the solution. */
-export const prodigy = defineRule({
+export const prodigy = ruleFrom({
   name: "prodigy",
   source:
     "Mishchenko and Defazio 2024, Prodigy: An Expeditiously Adaptive Parameter-Free Learner; optax.contrib.prodigy",

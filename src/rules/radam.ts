@@ -6,10 +6,10 @@
 //   p ← p - (lr / bc1) · m · r √bc2 / (√v + eps)         where ρ > 5, else p ← p - (lr / bc1) · m
 //   r = √( (ρ-4)(ρ-2) ρ∞ / ((ρ∞-4)(ρ∞-2) ρ) )
 import wgsl from "../../shaders/rules/radam.wgsl?raw";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Rectified Adam, as in torch.optim.RAdam. */
-export const radam = defineRule({
+export const radam = ruleFrom({
   name: "radam",
   source: "Liu et al. 2020; torch.optim.RAdam",
   usualRate: 1e-2,

@@ -10,10 +10,10 @@
 // Departure: where rounding makes v - ḡ² negative, it counts as 0; in torch the result is NaN.
 import wgsl from "../../shaders/rules/rmsprop.wgsl?raw";
 import { boundsSnippet } from "../engines/stages/snippets.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** RMSprop with or without momentum and centering, as in torch.optim.RMSprop. */
-export const rmsprop = defineRule({
+export const rmsprop = ruleFrom({
   name: "rmsprop",
   source: "Tieleman and Hinton 2012, Graves 2013; torch.optim.RMSprop",
   usualRate: 5e-4,

@@ -10,11 +10,11 @@
 // gradients, whose product may underflow; and there is an L2 decay, g ← g + weightDecay·p, which torch lacks.
 import wgsl from "../../shaders/rules/rprop.wgsl?raw";
 import { signsSnippet } from "../engines/stages/snippets.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 import { signOf } from "./sign.ts";
 
 /** Rprop, as in torch.optim.Rprop. */
-export const rprop = defineRule({
+export const rprop = ruleFrom({
   name: "rprop",
   source: "Riedmiller and Braun 1993; torch.optim.Rprop",
   usualRate: 1e-2,

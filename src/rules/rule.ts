@@ -281,9 +281,9 @@ export interface RuleFunction<Options> {
 
 /**
  * A rule from its definition: a function that makes the rule's config, which carries the definition. In JSON it is its name. The
- * library's own definitions are checked by the compiler and the laws; custom ones are checked here first (custom.ts).
+ * library's own definitions are checked by the compiler and the laws; `defineRule` checks custom ones first (custom.ts).
  */
-export function defineRule<
+export function ruleFrom<
   Hs extends Readonly<Record<string, Hyper>>,
   Fs extends Readonly<Record<string, boolean>>,
   S extends string,

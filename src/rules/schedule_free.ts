@@ -12,7 +12,7 @@
 import wgsl from "../../shaders/rules/schedule_free.wgsl?raw";
 import { Carried } from "../optimizer/carried.ts";
 import { evaluationValues } from "../optimizer/evaluation.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 type Hypers = Readonly<Record<"lr" | "warmupSteps" | "beta1" | "weightDecay" | "weightLrPower", number>>;
 type Sums = Readonly<Record<"maxLr" | "weightSum" | "beta1", number>>;
@@ -81,7 +81,7 @@ const shared = {
 } as const;
 
 /** Schedule-free SGD, as in optax.contrib.schedule_free_sgd. */
-export const scheduleFreeSgd = /* @__PURE__ */ defineRule({
+export const scheduleFreeSgd = /* @__PURE__ */ ruleFrom({
   ...shared,
   name: "scheduleFreeSgd",
   source: "Defazio et al. 2024; optax.contrib.schedule_free_sgd",
@@ -99,7 +99,7 @@ export const scheduleFreeSgd = /* @__PURE__ */ defineRule({
 });
 
 /** Schedule-free AdamW, as in optax.contrib.schedule_free_adamw. */
-export const scheduleFreeAdamw = /* @__PURE__ */ defineRule({
+export const scheduleFreeAdamw = /* @__PURE__ */ ruleFrom({
   ...shared,
   name: "scheduleFreeAdamw",
   source: "Defazio et al. 2024; optax.contrib.schedule_free_adamw",

@@ -7,10 +7,10 @@
 // While momentum is 0, d is g and b is unchanged; if it is always 0, b is not kept at all.
 import wgsl from "../../shaders/rules/sgd.wgsl?raw";
 import { Carried } from "../optimizer/carried.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Stochastic gradient descent with momentum, as in torch.optim.SGD. */
-export const sgd = defineRule({
+export const sgd = ruleFrom({
   name: "sgd",
   source: "Polyak 1964, Nesterov 1983; torch.optim.SGD",
   usualRate: 0.1,

@@ -6,11 +6,11 @@
 // The decay is the paper's; optax has none.
 import wgsl from "../../shaders/rules/signum.wgsl?raw";
 import { signsSnippet } from "../engines/stages/snippets.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 import { signOf } from "./sign.ts";
 
 /** Signum, as in optax.signum. */
-export const signum = defineRule({
+export const signum = ruleFrom({
   name: "signum",
   source: "Bernstein et al. 2018; optax.signum",
   usualRate: 3e-4,

@@ -7,10 +7,10 @@
 // optax.scale_by_yogi. optax.yogi has no decay; ours is that of optax.add_decayed_weights.
 import wgsl from "../../shaders/rules/yogi.wgsl?raw";
 import { signsSnippet } from "../engines/stages/snippets.ts";
-import { defineRule } from "./rule.ts";
+import { ruleFrom } from "./rule.ts";
 
 /** Adam with a second moment that changes additively, as in optax.yogi. */
-export const yogi = defineRule({
+export const yogi = ruleFrom({
   name: "yogi",
   source: "Zaheer et al. 2018; optax.yogi",
   hypers: {

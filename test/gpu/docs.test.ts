@@ -9,10 +9,11 @@ import { format } from "node:util";
 import { constants, Script } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { findSwiftShader, mayHaveHardware } from "../../scripts/webgpu.mjs";
+import { signsSnippet } from "../../src/engines/stages/snippets.ts";
 import { verifyRule } from "../../src/lab/verify.ts";
 import { defineRule } from "../../src/rules/custom.ts";
 import { rules } from "../../src/rules/index.ts";
-import type { Rule } from "../../src/rules/rule.ts";
+import { type Rule, ruleFrom } from "../../src/rules/rule.ts";
 import { readRunConfig } from "../../src/train/run_config.ts";
 import { device } from "./setup.ts";
 
@@ -262,7 +263,7 @@ describe("CONTRIBUTING.md", () => {
     const definition = block("CONTRIBUTING.md", "ts")
       .replace(/^import .*$/gm, "")
       .replace(/export const \w+ =/, "return");
-    const rule = new Function("defineRule", "wgsl", definition)(defineRule, wgsl) as Rule;
+    const rule = new Function("ruleFrom", "signsSnippet", "wgsl", definition)(ruleFrom, signsSnippet, wgsl) as Rule;
     const results = await verifyRule(rule, { device });
     expect(results.filter(({ problem }) => problem)).toEqual([]);
     expect(results.length).toBeGreaterThan(20);

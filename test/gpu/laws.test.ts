@@ -12,7 +12,7 @@ import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
-import { defineRule } from "../../src/rules/rule.ts";
+import { ruleFrom } from "../../src/rules/rule.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { linear } from "../../src/schedules/linear.ts";
 import { sequential } from "../../src/schedules/sequential.ts";
@@ -63,7 +63,7 @@ describe("a device whose quotients and roots are off by as much as WGSL allows",
   )("matches the twin within the same bounds (%s)", async (_, rule) => {
     const wgsl = off(rule.wgsl);
     expect(wgsl).not.toBe(rule.wgsl);
-    const imprecise = defineRule({ ...rule, name: `${rule.name}Off`, wgsl });
+    const imprecise = ruleFrom({ ...rule, name: `${rule.name}Off`, wgsl });
     const law = laws.find(({ name }) => name.startsWith("the GPU matches the twin after 1 step"))!;
     const options = optionSets(rule)[1]!;
     expect(await problemOf(law, { rule: imprecise, options, engine: byBackend.webgpu, device })).toBe(undefined);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DataError, OptionError } from "../../src/base/errors.ts";
 import { short } from "../../src/base/short.ts";
+import { bellMeans } from "../../src/lab/bell_means.ts";
 import { jobConfig, labDefaults } from "../../src/lab/defaults.ts";
 import {
   findLr,
@@ -203,6 +204,12 @@ describe("suggestions", () => {
     expect(noisy.suggestions.fall.lr).toBeNull();
   });
 
+  it("are read from 200,000 points", () => {
+    const { suggestions } = suggestRates(curve(bowl, 200_000), 200_000, "diverged");
+    expect(Math.abs(Math.log10(suggestions.fall.lr! / 2) + 2.42)).toBeLessThan(0.05);
+    expect(suggestions.minimum.lr).toBeCloseTo(1e-3, 6);
+  });
+
   it("do not take a mean that still falls for a loss that does", () => {
     // The loss turns ten points before the end; its mean, which lags, does not.
     const points = curve((_, i) => 100 - i).map((point, i) => ({ ...point, loss: i < 90 ? 100 - i : 2 ** (i - 80) }));
@@ -215,6 +222,28 @@ describe("suggestions", () => {
         "complete",
       ).notes,
     ).toEqual(["the loss was still falling at the end of the ramp: raise end"]);
+  });
+});
+
+describe("means under a bell curve", () => {
+  it.each([
+    [1, 5],
+    [2, 0.1],
+    [37, 1],
+    [64, 2.5],
+    [100, 40],
+  ])("of %i values at a width of %d are sums of weighted neighbours", (length, width) => {
+    const values = Array.from({ length }, (_, i) => Math.sin(i * i) + i / 10);
+    const expected = values.map((_, i) => {
+      const weights = values.map((_, j) =>
+        Math.abs(j - i) <= Math.ceil(3 * width) ? Math.exp(-(((j - i) / width) ** 2) / 2) : 0,
+      );
+      const sum = weights.reduce((total, weight, j) => total + weight * values[j]!, 0);
+      return sum / weights.reduce((total, weight) => total + weight, 0);
+    });
+    const means = bellMeans(values, width);
+    expect(means).toHaveLength(length);
+    for (const [i, mean] of means.entries()) expect(mean).toBeCloseTo(expected[i]!, 13);
   });
 });
 
