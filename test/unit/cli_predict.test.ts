@@ -135,6 +135,15 @@ describe("fallline predict", () => {
     expect(score).toEqual({ rows: 40, accuracy: expect.closeTo(hits.reduce((sum, hit) => sum + hit) / 60, 12) });
     const { stderr } = await fallline(["predict", path("none"), table, ...cpu]);
     expect(stderr).toMatch(/^accuracy [\d.]+ % on 40 rows, weighted by w\n$/);
+    const other = await fallline([
+      "predict",
+      path("none"),
+      write("None.csv", "x,y,label\n1,1,Some\n0,0,some\n"),
+      ...cpu,
+    ]);
+    expect(other.stderr).toMatch(
+      /^note: "Some" is no class of the run; rows with such an answer count as wrong\naccuracy/,
+    );
   });
 
   it("takes columns by number where the table had no names, with and without the label", async () => {

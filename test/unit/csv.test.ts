@@ -26,6 +26,10 @@ describe("parseCsv", () => {
   });
 
   it("takes the column called label where there is one, and bytes as bytes", () => {
+    expect(parseCsv(" Label,a\n1,5\n0,6\n")).toMatchObject({
+      labels: Uint8Array.of(1, 0),
+      inputs: Uint8Array.of(5, 6),
+    });
     expect(parseCsv("label,a,b\n2,0,255\n0,7,1\n1,1,1\n", { scale: 1 / 255 })).toMatchObject({
       inputs: Uint8Array.of(0, 255, 7, 1, 1, 1),
       scale: 1 / 255,
@@ -146,7 +150,7 @@ describe("parseCsv", () => {
       fc.property(
         fc.array(fc.tuple(fc.double({ min: -1e6, max: 1e6, noNaN: true }), cell), { minLength: 1 }),
         (rows) => {
-          const names = rows.map(([, word]) => `w${word}`);
+          const names = rows.map(([, word]) => `w${word}w`);
           const text = rows.map(([x], i) => `${x},"${names[i]!.replaceAll('"', '""')}"`).join("\r\n");
           const data = parseCsv(text, { header: false });
           expect([...data.inputs].map((x) => x + 0)).toEqual(rows.map(([x]) => Math.fround(x) + 0));
@@ -187,6 +191,19 @@ describe("parseCsv", () => {
       { label: 1 },
       't.csv: column 1, counted from 0, is called "0", and column 2 is called "1"; in a run config, one of these names',
     ],
+    [
+      "classes that differ in a space",
+      "a,b\n1,x\n2,x \n",
+      {},
+      't.csv: column "b" has "x" and "x ", which differ only in',
+    ],
+    [
+      "categories that differ in a space",
+      "a,b\nx,0\n x,1\nx,0\n x,1\n",
+      {},
+      'column "a" has "x" and " x", which differ',
+    ],
+    ["two columns of labels", "Label,LABEL\n1,0\n", {}, 't.csv has columns "Label", "LABEL"; "label" must name one'],
     ["a line too short", "a,b\n1,0\n\n1\n", {}, "t.csv line 4 has 1 columns; line 1 has 2"],
     ["a line too long", "1,0\n1,0,3\n", {}, "t.csv line 2 has 3 columns; line 1 has 2"],
     ["an open quote", 'a,b\n1,"x\n2,y\n', {}, "t.csv line 2 opens a quote that is never closed"],

@@ -73,6 +73,13 @@ describe("a table", () => {
     expect([...columns].sort()).toEqual(["side", "size", "x"]);
   });
 
+  it("takes names that are numbers for names, and a quoted name that holds the delimiter for one", () => {
+    const numbered = { name: "t.csv", text: ",0,1\n0,5.5,1.5\n1,6.5,2.5\n" };
+    expect(readTable(numbered, "0", "numbers")).toMatchObject({ target: "0", config: { targets: "0" } });
+    const quoted = { name: "t.csv", text: '"a, b",label,c\n1,2.5,3\n4,5.5,6\n' };
+    expect(readTable(quoted, "", "numbers").target).toBe("label");
+  });
+
   it("without names is known by the numbers of its columns; rubbish is answered in a sentence", () => {
     const { target, data } = readTable({ name: "t.csv", text: "1,2,0.5\n3,4,0.7\n5,6,1.5\n" }, "", "auto");
     expect([target, data.targets?.length]).toEqual(["2", 3]);

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Command } from "commander";
-import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
+import { DataError, FalllineError, listed, OptionError, show } from "../../base/errors.ts";
 import { isOptions } from "../../base/options.ts";
 import { decodeSafetensors } from "../../base/safetensors.ts";
 import { rmsePhrase } from "../../lab/phrases.ts";
@@ -59,6 +59,12 @@ async function predictTable(folder: string, path: string, { backend, json, out }
   const text = json
     ? `${JSON.stringify({ ...classList, ...(score ? { score } : {}), predictions: predictions.map(rounded) })}\n`
     : predictedTable(table, predictions, dataset, delimiter).text;
+  const strange = strangeClasses(table, dataset);
+  if (strange.length > 0) {
+    console.error(
+      `note: ${listed(strange.map(show))} ${strange.length === 1 ? "is no class" : "are no classes"} of the run; rows with such an answer count as wrong`,
+    );
+  }
   if (out === undefined) process.stdout.write(text);
   else {
     writeWhole(out, text);
@@ -67,6 +73,17 @@ async function predictTable(folder: string, path: string, { backend, json, out }
   const { weight } = table.answers;
   const by = weight === undefined ? "" : `, weighted by ${table.names?.[weight] ?? `column ${weight}`}`;
   if (score && !json) console.error(`${scorePhrase(score)}${by}`);
+}
+
+/** The answers in a table that name none of the model's classes: of another table, or spelt otherwise. */
+function strangeClasses(
+  { rows, answers: { label } }: ToPredict["table"],
+  { classNames, classes = 0 }: RunDataset,
+): readonly string[] {
+  if (label === undefined) return [];
+  const known = new Set<string | number>(classNames ?? Array.from({ length: classes }, (_, each) => each));
+  const cells = new Set(rows.map((row) => row[label]!));
+  return [...cells].filter((cell) => !isUnknown(cell) && !known.has(classNames ? cell : numberOf(cell)));
 }
 
 /** The score of the predictions, if the file has the answers too. */

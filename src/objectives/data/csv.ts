@@ -1,11 +1,12 @@
 // CSV as in RFC 4180, and data sets from it: each row is an example, each column an input or something to predict.
 import { DataError, listed, OptionError, show } from "../../base/errors.ts";
+import { folded } from "../../base/names.ts";
 import { readNumber } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
 import { packed, readClasses } from "./arrays.ts";
 import { type Column, type Columns, readColumn } from "./columns.ts";
 import type { Dataset, LabelledDataset, TargetDataset } from "./dataset.ts";
-import { type ClassesOption, numberOf, readLabels, unknowns } from "./labels.ts";
+import { type ClassesOption, checkSpaces, numberOf, readLabels, unknowns } from "./labels.ts";
 
 /** Which columns of a CSV file are inputs, labels, targets and weights. */
 export interface CsvOptions {
@@ -177,6 +178,23 @@ export function parseCsv(text: string, options: CsvTextOptions = {}): Dataset {
       };
 }
 
+/**
+ * The columns of a table: their names, undefined if its first line is a row, how many there are, and the number of the one that
+ * holds the classes by default.
+ *
+ * @throws DataError for a text without a line, and for a first line that may be names or numbers.
+ */
+export function columnsIn(
+  text: string,
+  { name, delimiter }: { readonly name: string; readonly delimiter: string },
+): { readonly names: readonly string[] | undefined; readonly width: number; readonly label: number } {
+  const first = readRecords(name, text, delimiter).next();
+  if (first.done) throw new DataError(`${name} is empty`);
+  const hasHeader = hasHeaderOf({}, name, first.value, () => readRecords(name, text, delimiter));
+  const table = new Table(name, first.value, hasHeader, true);
+  return { names: table.names, width: table.width, label: table.label ?? table.width - 1 };
+}
+
 /** How the columns were read, for other tables. */
 function columnsOf(
   { label, targets, weight }: Roles,
@@ -230,6 +248,7 @@ function encodingsOf(
   }
   return inputs.map((place) => {
     const found = words.get(place);
+    if (found) checkSpaces([...found], `${table.name}: ${table.called(place)}`);
     return { place, categories: found && (said || 2 * found.size <= rows) ? [...found] : undefined };
   });
 }
@@ -313,7 +332,7 @@ export function readInputTable(
 function answersOf(table: Table, columns: Columns | undefined): InputTable["answers"] {
   const place = (column: Column) =>
     typeof column === "string" ? table.place(column) : table.width === columns?.width ? column : undefined;
-  const label = columns ? columns.label : "label";
+  const label = columns ? columns.label : (table.label ?? null);
   const targets = (columns?.targets ?? []).flatMap(({ column }) => place(column) ?? []);
   const areThere = targets.length > 0 && targets.length === columns?.targets.length;
   return {
@@ -326,7 +345,7 @@ function answersOf(table: Table, columns: Columns | undefined): InputTable["answ
 /** The columns of a table that are the inputs. */
 function placesOf(table: Table, columns: Columns | undefined, features: number): readonly number[] {
   if (!columns) {
-    const label = table.named("label");
+    const { label } = table;
     const others = [...Array(table.width).keys()].filter((column) => column !== label);
     if (others.length === features) return others;
     throw new DataError(`${table.name} has ${others.length} columns of inputs; the model takes ${features}`);
@@ -590,6 +609,13 @@ class Table {
     return this.#columns.get(column) ?? undefined;
   }
 
+  /** The number of the column called "label", however that is spelt; undefined if there is none. */
+  get label(): number | undefined {
+    const spelt = [...this.#columns.keys()].filter((name) => folded(name) === "label");
+    if (spelt.length < 2 || this.#columns.has("label")) return this.named(spelt.length === 1 ? spelt[0]! : "label");
+    throw new DataError(`${this.name} has columns ${listed(spelt.map(show))}; "label" must name one of them`);
+  }
+
   /** The number of the column with this name, if there is one. */
   named(column: string): number | undefined {
     const found = this.#columns.get(column);
@@ -625,7 +651,7 @@ interface Roles {
 function rolesOf(csv: CsvOptions, table: Table): Roles {
   const weight = csv.weight === undefined ? undefined : table.find(csv.weight);
   const targets = csv.targets === undefined ? [] : list(csv.targets).map((column) => table.find(column));
-  const standard = () => table.named("label") ?? table.width - 1;
+  const standard = () => table.label ?? table.width - 1;
   const label = csv.targets === undefined ? (csv.label === undefined ? standard() : table.find(csv.label)) : undefined;
   const taken = new Set([...targets, label, weight]);
   const inputs =

@@ -29,6 +29,23 @@ export function numberOf(word: string): number {
   return /^\s*[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?\s*$/i.test(word) ? Number(word) : Number.NaN;
 }
 
+/**
+ * @param where Where the words are, for errors.
+ * @throws DataError for two words that differ only in spaces around them, which would be two classes.
+ */
+export function checkSpaces(words: readonly string[], where: string): void {
+  const seen = new Map<string, string>();
+  for (const word of words) {
+    const before = seen.get(word.trim());
+    if (before !== undefined) {
+      throw new DataError(
+        `${where} has ${show(before)} and ${show(word)}, which differ only in spaces; spell them alike`,
+      );
+    }
+    seen.set(word.trim(), word);
+  }
+}
+
 /** Words for an unknown number; at the start of a column they are not its name. */
 export const unknowns = /^(na|n\/a|nan|null|nil|none|missing|unknown|[+-]?inf(inity)?)$/i;
 
@@ -43,7 +60,7 @@ export function isUnknown(cell: string): boolean {
  *
  * @param known Default: taken from the cells.
  * @param words The start of errors, and the remedy that they name.
- * @throws DataError for an empty cell, one that leaves its label open ("NA") among numbers, a number that is not a whole number >= 0, an unknown class, and numbers that make more
+ * @throws DataError for names that differ only in spaces, an empty cell, one that leaves its label open ("NA") among numbers, a number that is not a whole number >= 0, an unknown class, and numbers that make more
  * classes than there are rows if `known` is not given: they are amounts, not labels.
  */
 export function readLabels(
@@ -66,6 +83,7 @@ export function readLabels(
       );
     }
     const names = [...new Set(Array.from(cells, String))];
+    checkSpaces(names, all);
     return named(cells, known === undefined ? names : names.slice(0, known), where, known);
   }
   const bad = numbers.findIndex((value) => !isLabel(value));

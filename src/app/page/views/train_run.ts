@@ -1,7 +1,7 @@
 // From the fields of the train view to the config of a run, its training rows, and its rates times a factor.
 import { DataError, FalllineError, OptionError, show } from "../../../base/errors.ts";
 import { type JobOptions, jobConfig, jobDefaults, tableLayers } from "../../../lab/defaults.ts";
-import { type CsvOptions, csvOptionNames, parseCsv } from "../../../objectives/data/csv.ts";
+import { type CsvOptions, columnsIn, csvOptionNames, parseCsv } from "../../../objectives/data/csv.ts";
 import { type Dataset, splitRows } from "../../../objectives/data/dataset.ts";
 import { uciDigits } from "../../../objectives/data/uci_digits.ts";
 import type { OptimizerConfig } from "../../../optimizer/config.ts";
@@ -114,10 +114,10 @@ const mostClasses = 20;
 export function readTable(file: TableFile, target: string, kind: RunWords["kind"]): Table {
   const delimiter = /\.tsv$/i.test(file.name) ? "\t" : delimiterOf(file.text);
   const read = (csv: CsvOptions) => parseCsv(file.text, { ...csv, delimiter, name: file.name });
-  const column = columnOf(target);
+  const column = columnOf(target, () => columnsIn(file.text, { delimiter, name: file.name }).names);
   const asClasses = () => read(column === undefined ? {} : { label: column });
   // Unlike `label`, `targets` has no default column.
-  const asNumbers = () => read({ targets: column ?? lastOf(file, delimiter) });
+  const asNumbers = () => read({ targets: column ?? columnsIn(file.text, { delimiter, name: file.name }).label });
   const data = kind === "classes" ? asClasses() : kind === "numbers" ? asNumbers() : guessed(asClasses, asNumbers);
   const { columns } = data;
   const predicted = columns!.label ?? columns!.targets[0]!.column;
@@ -149,17 +149,10 @@ function guessed(asClasses: () => Dataset, asNumbers: () => Dataset): Dataset {
   return asNumbers();
 }
 
-/** A column's name; a number where the table has no names. */
-function columnOf(target: string): string | number | undefined {
+/** A column's name, which may be a number; a number where the table has no such name. */
+function columnOf(target: string, names: () => readonly string[] | undefined): string | number | undefined {
   if (target === "") return undefined;
-  return /^\d+$/.test(target) ? Number(target) : target;
-}
-
-/** The number of the column that is predicted by default: "label", else the last. */
-function lastOf({ text }: TableFile, delimiter: string): number {
-  const cells = text.slice(0, text.search(/\r?\n|$/)).split(delimiter);
-  const label = cells.findIndex((cell) => cell.replace(/^"|"$/g, "") === "label");
-  return label >= 0 ? label : cells.length - 1;
+  return /^\d+$/.test(target) && !names()?.includes(target) ? Number(target) : target;
 }
 
 /** The most frequent of comma, semicolon and tab in the first line. */
