@@ -19,6 +19,16 @@ fn gradient_inside(chunk: Chunk, e: u32) -> vec4f {
   return select(vec4f(), load_gradients(chunk.gradients, e, inside), inside);
 }
 
+// A lane's sums in the scale of large elements, and the bits of its largest.
+struct Scaled {
+  sums: vec4f,
+  peaks: vec4u,
+}
+
+fn and_scaled(before: Scaled, g: vec4f) -> Scaled {
+  return Scaled(before.sums + terms(g * down), max(before.peaks, magnitude_bits(g)));
+}
+
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,
@@ -34,10 +44,10 @@ fn main(
   let h = row_of(now_of(replica), chunk.group);
   var sum = Sum();
   if (h.frozen == 0.0 && control[replica * sizes.clip_bins].skip != halted) {
+    let whole = chunk.length / 4u * 4u;
     // For the largest element no sum is needed.
     if (norm_kind != 0u) {
       var sums = vec4f();
-      let whole = chunk.length / 4u * 4u;
       for (var first = 4u * lane; first < whole; first += stretch * workgroup_size) {
         let end = min(first + stretch * workgroup_size, whole);
         var part = vec4f();
@@ -55,17 +65,20 @@ fn main(
     // are not finite, show in the sum too; only then is the peak computed.
     let limit = select(large_square, large, norm_kind == 1u);
     if (norm_kind == 0u || magnitude_bits(vec4f(sum.sum)).x >= limit) {
-      var scaled_sums = vec4f();
-      var peaks = vec4u();
-      for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
-        let g = gradient_inside(chunk, e);
-        scaled_sums += terms(g * down);
-        peaks = max(peaks, magnitude_bits(g));
+      var scaled = Scaled();
+      // Each lane looks again at the elements that it has added up, since it alone has seen that they are large.
+      for (var e = 4u * lane; e < whole; e += 4u * workgroup_size) {
+        scaled = and_scaled(scaled, load_gradients(chunk.gradients, e, vec4<bool>(true)));
       }
+      for (var e = whole + 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+        scaled = and_scaled(scaled, gradient_inside(chunk, e));
+      }
+      let sums = scaled.sums;
+      let peaks = scaled.peaks;
       sum.peak = max(max(peaks.x, peaks.y), max(peaks.z, peaks.w));
       if (sum.peak > large) {
         sum.sum = 0.0;
-        sum.scaled_sum = (scaled_sums.x + scaled_sums.y) + (scaled_sums.z + scaled_sums.w);
+        sum.scaled_sum = (sums.x + sums.y) + (sums.z + sums.w);
       }
     }
   }

@@ -2,7 +2,7 @@
 fn lookahead_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell {
   var y = updated;
   let returns = h.lookahead >= 0.0;
-  y.lookahead = x.lookahead + max(h.lookahead, 0.0) * (y.p - x.lookahead);
+  y.lookahead = select(x.lookahead, x.lookahead + h.lookahead * (y.p - x.lookahead), returns);
   y.p = select(y.p, y.lookahead, returns);
   return y;
 }

@@ -35,7 +35,7 @@ export const swa = /* @__PURE__ */ defineModifier<
     snippets: [file("modifiers/swa", swaText)],
     twin: {
       update(x, _before, _g, row) {
-        x.swa! += row.swa! * (x.p - x.swa!);
+        if (row.swa! > 0) x.swa! += row.swa! * (x.p - x.swa!);
       },
     },
   }),

@@ -15,7 +15,9 @@ import {
 import { type TuneProgress, tuneUpdate } from "../../src/engines/products/tuner.ts";
 import { choices, pin } from "../../src/engines/products/variant_choices.ts";
 import { clipAdaptive } from "../../src/modifiers/clip_adaptive.ts";
+import { clipGlobalNorm } from "../../src/modifiers/clip_global_norm.ts";
 import { layerStats } from "../../src/modifiers/layer_stats.ts";
+import { skipNonFinite } from "../../src/modifiers/skip_non_finite.ts";
 import type { Tensor } from "../../src/optimizer/arena.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
@@ -23,6 +25,7 @@ import { adafactor } from "../../src/rules/adafactor.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 import { prodigy } from "../../src/rules/prodigy.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { createCpuOptimizer, createShaped } from "../optimizers.ts";
 import { device, freshDevice } from "./setup.ts";
 
@@ -69,6 +72,30 @@ describe("every shape", () => {
       }
     }
     expect(await run((given) => createShaped(device, given, config, shape))).toEqual(found);
+  });
+});
+
+describe("the last elements of a tensor, which fill no vec4", () => {
+  const [length, others] = [10, [1, 1, 1, 1, 1, 1, 1, 1, 1]];
+
+  it.each([defaultShape(device), shapes.at(-1)!])("count as the others do under $name", async (shape) => {
+    const tensors = [{ name: "x", shape: [length] }];
+    const modifiers = [clipGlobalNorm({ maxNorm: 1 }), skipNonFinite()];
+    const optimizer = await createShaped(device, tensors, sgd({ lr: 1, modifiers }), shape);
+    for (const [skips, bad] of [Number.NaN, Number.POSITIVE_INFINITY].entries()) {
+      optimizer.write("gradients", { x: [...others, bad] });
+      optimizer.step();
+      expect(await optimizer.stats()).toMatchObject({ step: 0, skipped: skips + 1, gradientNorm: bad });
+    }
+    for (const [steps, large] of [1e20, 3e38].entries()) {
+      optimizer.write("gradients", { x: [...others, large] });
+      optimizer.step();
+      const { step, gradientNorm } = await optimizer.stats();
+      expect(step).toBe(steps + 1);
+      expect(Math.abs(gradientNorm / large - 1)).toBeLessThan(1e-6);
+      expect((await optimizer.read()).x!.at(-1)).toBeCloseTo(-step, 6);
+    }
+    optimizer.destroy();
   });
 });
 

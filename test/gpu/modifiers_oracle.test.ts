@@ -523,6 +523,18 @@ describe.each(engines)("averages (%s)", (_, create) => {
     optimizer.destroy();
   });
 
+  it("keep what they hold where an update that they leave out makes a parameter NaN", async () => {
+    const config: OptimizerConfig = { rule: sgd, lr: 0.1, swa: { every: 2 }, lookahead: { every: 3, share: 0.5 } };
+    const optimizer = await create(tensors, config);
+    step(optimizer, gradients[0]!);
+    const roles = ["swa", "lookahead"];
+    const before = await Promise.all(roles.map((role) => optimizer.read(role)));
+    step(optimizer, { a: gradients[1]!.a!.with(3, Number.NaN) });
+    expect((await optimizer.read()).a![3]).toBeNaN();
+    expect(await Promise.all(roles.map((role) => optimizer.read(role)))).toEqual(before);
+    optimizer.destroy();
+  });
+
   it("of frozen tensors are the parameters themselves, and go on once thawed", async () => {
     const config: OptimizerConfig = {
       rule: adamw,
