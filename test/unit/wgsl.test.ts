@@ -42,7 +42,7 @@ const modifierSets: readonly object[] = [
 const contextOf = (config: object, tensors = segments, index = 0, access = vec4Access) => {
   const plan = createPlan(readConfig(config), tensors);
   const ruleSet = plan.ruleSets[index]!;
-  return { plan, ruleSet, layout: layoutRuleSet(plan, ruleSet, tensors), access, modifiers: plan.modifiers };
+  return { plan, ruleSet, layout: layoutRuleSet(plan, ruleSet, tensors), access };
 };
 /** Beside which modifiers a rule is tried: what has stages of its own beside all of them, others beside some in turn. */
 const modifiersBeside = (rule: Rule, number: number) =>

@@ -2,14 +2,43 @@
 // (what is summed together) and lines (along which adaptive clipping and factored slots work), in elements.
 
 import type { Values } from "../../base/struct.ts";
-import { chunkLength } from "../../optimizer/arena.ts";
+import { chunkLength, type Segment } from "../../optimizer/arena.ts";
 import { type MatrixView, type Place, type RuleSetLayout, rowMeans, slotRange } from "../../optimizer/layout.ts";
-import { clipBins, type Plan, type RuleSet } from "../../optimizer/plan.ts";
+import { clipBins, type Plan } from "../../optimizer/plan.ts";
 import { vec4Access } from "../stages/snippets.ts";
-import type { Access } from "../stages/stage.ts";
+import type { Access, BuildContext } from "../stages/stage.ts";
 import { alongRowsOf, type binStruct, type chunkStruct, columnsOf, type linesStruct } from "../stages/structs.ts";
 import type { Bound } from "./external.ts";
 import type { StreamShape } from "./kernel_shapes.ts";
+
+/** How an optimizer's work is cut: what all its stages share. */
+export interface Cut {
+  readonly plan: Plan;
+  /** By rule set. */
+  readonly layouts: readonly RuleSetLayout[];
+  readonly segments: readonly Segment[];
+  readonly shape: StreamShape;
+  readonly launches: readonly Launch[];
+  readonly numbers: ChunkNumbers;
+  /** Partial sums that each chunk stores: one, or one for each lane. */
+  readonly perChunk: number;
+}
+
+/** @param most Bytes of a buffer that a kernel can bind. */
+export function cutWork(
+  plan: Plan,
+  layouts: readonly RuleSetLayout[],
+  segments: readonly Segment[],
+  shape: StreamShape,
+  most: number,
+): Cut {
+  return {
+    ...{ plan, layouts, segments, shape },
+    launches: launchesOf(layouts, most),
+    numbers: numberChunks(layouts),
+    perChunk: shape.barriers ? 1 : shape.workgroupSize,
+  };
+}
 
 /** Tensors of one rule set whose parameters and gradients lie in the same two buffers. */
 export interface Launch {
@@ -22,8 +51,7 @@ export interface Launch {
   readonly external: Bound | undefined;
 }
 
-/** @param most Bytes of a buffer that a kernel can bind. */
-export function launchesOf(layouts: readonly RuleSetLayout[], most: number): readonly Launch[] {
+function launchesOf(layouts: readonly RuleSetLayout[], most: number): readonly Launch[] {
   return layouts.flatMap(({ places }, ruleSet) => {
     const launches: (Launch & { readonly places: Place[] })[] = [];
     for (const place of places) {
@@ -52,7 +80,7 @@ export interface ChunkNumbers {
 
 export const chunksOf = (place: Place) => Math.ceil(place.segment.length / chunkLength);
 
-export function numberChunks(layouts: readonly RuleSetLayout[]): ChunkNumbers {
+function numberChunks(layouts: readonly RuleSetLayout[]): ChunkNumbers {
   const first = new Map<number, number>();
   let total = 0;
   for (const { places } of layouts) {
@@ -95,12 +123,11 @@ function binOf(plan: Plan, ruleSet: number, group: number): number {
 
 /** The chunks of a launch. */
 export function chunksIn(
-  plan: Plan,
-  layout: RuleSetLayout,
+  { plan, layouts, numbers }: Cut,
   { ruleSet, places }: Launch,
-  numbers: ChunkNumbers,
   origins: Origins,
 ): readonly Values<ReturnType<typeof chunkStruct>["fields"]>[] {
+  const layout = layouts[ruleSet]!;
   return places.flatMap((place) => {
     const used = layout.used[place.at]!;
     const { segment, offset, group, factored } = used;
@@ -131,34 +158,25 @@ export function chunksIn(
 type BinValues = Partial<Values<(typeof binStruct)["fields"]>>;
 
 /** The bins of clipping: the partials of each. */
-export function normBins(
-  plan: Plan,
-  layouts: readonly RuleSetLayout[],
-  numbers: ChunkNumbers,
-  perChunk: number,
-): readonly BinValues[] {
+export function normBins(cut: Cut): readonly BinValues[] {
+  const { plan, layouts, numbers, perChunk } = cut;
   if (clipBins(plan) === 1) return [{ first: 0, count: numbers.total * perChunk }];
   const members = plan.groups.map((): Place[] => []);
   layouts.forEach(({ places }, ruleSet) => {
     for (const place of places) members[plan.ruleSets[ruleSet]!.groups[place.group]!]!.push(place);
   });
-  return members.map((places) => spanOf(places, numbers, perChunk));
+  return members.map((places) => spanOf(places, cut));
 }
 
 /** The bins of a reduction: the partials of each tensor, or of all. */
-export function reductionBins(
-  ruleSet: RuleSet,
-  layout: RuleSetLayout,
-  scope: "tensor" | "all",
-  numbers: ChunkNumbers,
-  perChunk: number,
-): readonly BinValues[] {
+export function reductionBins(context: BuildContext, scope: "tensor" | "all"): readonly BinValues[] {
+  const { ruleSet, layout } = context;
   if (scope === "all") {
     // With the row after those of the groups.
-    return [{ ...spanOf(layout.places, numbers, perChunk), group: ruleSet.groups.length, record: 0 }];
+    return [{ ...spanOf(layout.places, context), group: ruleSet.groups.length, record: 0 }];
   }
   return layout.places.map((place, index) => ({
-    ...spanOf([place], numbers, perChunk),
+    ...spanOf([place], context),
     group: place.group,
     record: index + 1,
     factored: Number(place.factored !== undefined),
@@ -166,9 +184,12 @@ export function reductionBins(
 }
 
 /** First partial and number of partials of consecutive places; a group without tensors has nothing to sum. */
-function spanOf(places: readonly Place[], { first }: ChunkNumbers, perChunk: number) {
+function spanOf(places: readonly Place[], { numbers, perChunk }: Cut) {
   if (places.length === 0) return { first: 0, count: 0 };
-  const begin = places.reduce((least, { index }) => Math.min(least, first.get(index)!), Number.POSITIVE_INFINITY);
+  const begin = places.reduce(
+    (least, { index }) => Math.min(least, numbers.first.get(index)!),
+    Number.POSITIVE_INFINITY,
+  );
   const count = places.reduce((sum, place) => sum + chunksOf(place), 0);
   return { first: begin * perChunk, count: count * perChunk };
 }
@@ -182,18 +203,16 @@ export interface LineResults {
 
 /** The tasks of lines.wgsl for a launch. */
 export function lineTasks(
-  plan: Plan,
-  layout: RuleSetLayout,
+  { plan, layouts, shape: { workgroupSize, barriers } }: Cut,
   { ruleSet, places }: Launch,
   origins: Origins,
-  { workgroupSize, barriers }: StreamShape,
   resultsOf: (place: Place) => LineResults | undefined,
 ): readonly Partial<Values<ReturnType<typeof linesStruct>["fields"]>>[] {
   return places.flatMap((place) => {
     // As many tasks as there is room for: tasks of unused rows have no lines.
     const results = resultsOf(place);
     if (!results) return [];
-    const used = layout.used[place.at]!;
+    const used = layouts[ruleSet]!.used[place.at]!;
     const { rows, columns } = resultsOf(used)!.view;
     const count = (along: Place, alongRows: boolean) => {
       const { view } = resultsOf(along)!;

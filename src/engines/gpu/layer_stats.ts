@@ -1,9 +1,8 @@
 // Joins the sums of squares that updates store chunk by chunk (shaders/modifiers/layer_stats.wgsl) into the norms of tensors.
 import { defineStruct } from "../../base/struct.ts";
-import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import type { LayerStats } from "../../optimizer/optimizer.ts";
 import type { FiledSums } from "../stages/stage.ts";
-import { type ChunkNumbers, chunksOf } from "./chunks.ts";
+import { type Cut, chunksOf } from "./chunks.ts";
 
 /** Sums of squares over a chunk, stored by its update: of the gradient as the rule took it, the parameters before, the change. */
 export const layerStruct = /* @__PURE__ */ defineStruct("Sum", { gradient: "vec2f", weight: "vec2f", change: "vec2f" });
@@ -13,19 +12,14 @@ const low = 2 ** -94;
 const high = 2 ** 144;
 
 /** The norms of every tensor, in the order of the tensors. */
-function layersOf(
-  layouts: readonly RuleSetLayout[],
-  { first }: ChunkNumbers,
-  perChunk: number,
-  bytes: ArrayBuffer,
-): readonly LayerStats[] {
+function layersOf({ layouts, numbers, perChunk }: Cut, bytes: ArrayBuffer): readonly LayerStats[] {
   const sums = new Float32Array(bytes);
   const fields = Object.keys(layerStruct.fields).length;
   return layouts
     .flatMap(({ places }) => places)
     .sort((a, b) => a.index - b.index)
     .map((place) => {
-      const from = first.get(place.index)! * perChunk;
+      const from = numbers.first.get(place.index)! * perChunk;
       const norms = Array.from({ length: fields }, (_, field) => {
         let sum = 0;
         for (let i = from; i < from + chunksOf(place) * perChunk; i++) {

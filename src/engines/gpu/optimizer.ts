@@ -24,6 +24,7 @@ import { createPlan, type Plan, readRole } from "../../optimizer/plan.ts";
 import { createShell, readOneReplica, statsOf } from "../../optimizer/shell.ts";
 import type { Clock } from "../../optimizer/store.ts";
 import { allocate, bytesOf } from "./allocate.ts";
+import type { SharedBuffers } from "./build.ts";
 import { decodeControl, encodeControl } from "./control.ts";
 import { deviceLoss, readDevice } from "./device.ts";
 import { prepareLeaving } from "./kernel.ts";
@@ -31,7 +32,7 @@ import { type StreamShape, streamShape } from "./kernel_shapes.ts";
 import { stagingBytes } from "./readback.ts";
 import { requireDevice } from "./requirements.ts";
 import { tableBytes } from "./row_ring.ts";
-import { compileStages, type SharedBuffers } from "./stages.ts";
+import { compileStages } from "./stages.ts";
 import { BufferStore, type Made, mustNotBeLost } from "./store.ts";
 
 /** A field of the control buffer that your kernels may read. */

@@ -2,27 +2,23 @@
 // context compiles nothing, whatever its tensors, groups and replicas. src/engines/stages/structs.ts documents each.
 
 import type { Values } from "../../base/struct.ts";
-import { arenaLength, paddedLength, type Segment } from "../../optimizer/arena.ts";
-import type { RuleSetLayout } from "../../optimizer/layout.ts";
-import { clipBins, type Plan } from "../../optimizer/plan.ts";
+import { arenaLength, paddedLength } from "../../optimizer/arena.ts";
+import { clipBins } from "../../optimizer/plan.ts";
 import { tableColumns } from "../../optimizer/table.ts";
 import { stateEntry } from "../stages/state.ts";
 import type { sizesStruct } from "../stages/structs.ts";
-import type { ChunkNumbers } from "./chunks.ts";
+import type { Cut } from "./chunks.ts";
 import { nearSlots, ringSlots, rowOffset, slotWords } from "./row_ring.ts";
 
 /** The numbers of one rule set in a page of the arenas. */
 export function sizesOf(
-  plan: Plan,
+  { plan, layouts, segments, numbers: { total }, perChunk }: Cut,
   index: number,
   page: number,
-  layout: RuleSetLayout,
-  segments: readonly Segment[],
-  { total }: ChunkNumbers,
-  perChunk: number,
 ): Values<(typeof sizesStruct)["fields"]> {
   const { clipNorm, lossScale, replicas, accumulate } = plan;
   const ruleSet = plan.ruleSets[index]!;
+  const layout = layouts[index]!;
   const { slotBases, factoredSlot } = layout;
   const behind = factoredSlot === undefined ? undefined : ruleSet.slots[ruleSet.slots.indexOf(factoredSlot) + 1];
   return {

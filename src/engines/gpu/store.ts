@@ -9,6 +9,7 @@ import type { LayerStats } from "../../optimizer/optimizer.ts";
 import type { Plan } from "../../optimizer/plan.ts";
 import type { Clock, Fetched, Past, Store, Write } from "../../optimizer/store.ts";
 import { failureOf, watched } from "./allocate.ts";
+import type { SharedBuffers } from "./build.ts";
 import {
   type ControlField,
   type ControlRecord,
@@ -22,7 +23,7 @@ import { deviceLoss, lossText } from "./device.ts";
 import { encodeDispatches, leavePass } from "./kernel.ts";
 import { Ledger } from "./ledger.ts";
 import { type CopySource, KeptStaging, ReadbackPool, readParts } from "./readback.ts";
-import type { BuiltStages, SharedBuffers, Stages } from "./stages.ts";
+import type { BuiltStages, Stages } from "./stages.ts";
 
 /** Everything on the device that makes up an optimizer. */
 export interface Made extends SharedBuffers, BuiltStages {
@@ -109,7 +110,7 @@ export class BufferStore implements Store {
 
   #encode(target: GPUCommandEncoder | GPUComputePassEncoder, submits: boolean): void {
     const order = this.ledger.order(submits);
-    const { accumulate, update } = this.made.dispatches;
+    const { accumulate, update } = this.made;
     const dispatch = (pass: GPUComputePassEncoder) => {
       if (order.asksGpu) encodeDispatches(pass, update);
       encodeDispatches(pass, accumulate);

@@ -38,8 +38,8 @@ export function cellBindings({ layout }: KernelContext): readonly Binding[] {
 }
 
 /** Chunks, and the gradient as the caller wrote it. */
-export function rawSnippets({ access, modifiers }: KernelContext): readonly Snippet[] {
-  const blocks = linesOf(modifiers);
+export function rawSnippets({ access, plan }: KernelContext): readonly Snippet[] {
+  const blocks = linesOf(plan);
   const places = placesStruct(blocks);
   const chunk = chunkStruct(places);
   return [
@@ -69,13 +69,13 @@ export function gradientSnippets(plan: Plan, modifiers: readonly ModifierKernel[
 
 /** Cells, the rule, and the gradient as it sees it. */
 export function cellSnippets(context: KernelContext): readonly Snippet[] {
-  const { plan, ruleSet, layout, access, modifiers } = context;
+  const { plan, ruleSet, layout, access } = context;
   return [
     ...chunkSnippets(context, tableColumns(plan, ruleSet)),
     ...stateSnippets(layout),
     access.params,
     nanSnippet,
-    ...gradientSnippets(plan, modifiers),
+    ...gradientSnippets(plan, plan.modifiers),
     gradientSnippet,
     cellStructsSnippet(context),
     scalarsSnippet(context),

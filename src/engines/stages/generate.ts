@@ -95,7 +95,7 @@ ${calls.join("")}  return y;
 }
 
 /** The rule's update with its step, and the modifiers' hooks: before and after the step is applied, and those that observe it. */
-export function advanceSnippet({ modifiers }: KernelContext): Snippet {
+export function advanceSnippet({ plan: { modifiers } }: KernelContext): Snippet {
   const call = (hook: "step" | "update") =>
     hooked(modifiers, hook).map((name) => `  y = ${name}_${hook}(x, y, g, h, m);\n`);
   const after = hooked(modifiers, "after").map((name) => `  ${name}_after(before, step, g, inside);\n`);

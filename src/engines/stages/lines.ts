@@ -47,7 +47,7 @@ export function linesStage(sums: LineSums): Stage {
         each: "launch",
         bindings: ({ layout }) => [params, gradients, stateBinding(layout), tasks, table, control, sizes],
         source(context) {
-          const blocks = linesOf(context.modifiers);
+          const blocks = linesOf(context.plan);
           const places = placesStruct(blocks);
           return {
             name: sums.kernelName(context),
@@ -61,7 +61,7 @@ export function linesStage(sums: LineSums): Stage {
               nanSnippet,
               ...stateSnippets(context.layout),
               elements[context.access.name],
-              ...gradientSnippets(context.plan, sums.before(context.modifiers)),
+              ...gradientSnippets(context.plan, sums.before(context.plan.modifiers)),
               ...sums.snippets(context),
               joinSnippet,
               linesSnippet,
@@ -70,11 +70,9 @@ export function linesStage(sums: LineSums): Stage {
         },
         tasks: (context) => ({
           binding: "tasks",
-          struct: linesStruct(placesStruct(linesOf(context.modifiers))),
+          struct: linesStruct(placesStruct(linesOf(context.plan))),
           values: () =>
-            lineTasks(context.plan, context.layout, context.launch!, context.origins!, context.shape, (place) =>
-              sums.of(context.layout, place),
-            ),
+            lineTasks(context, context.launch!, context.origins!, (place) => sums.of(context.layout, place)),
         }),
       },
     ],

@@ -84,10 +84,10 @@ export const normStage: Stage = {
         skip_non_finite: Number(plan.skipNonFinite),
         loss_scaling: Number(plan.lossScale !== undefined),
       }),
-      dispatches({ plan, layouts, numbers, perChunk, create }, { pipeline, bind }, buffers) {
-        const bytes = binStruct.encode(normBins(plan, layouts, numbers, perChunk));
-        const bound = { ...buffers, bins: create("bins of the norm", bytes.byteLength, bytes) };
-        return [{ pipeline, bindGroup: bind(bound), workgroups: [plan.replicas, 1, 1] }];
+      dispatches(context, { pipeline, bind }, buffers) {
+        const bytes = binStruct.encode(normBins(context));
+        const bound = { ...buffers, bins: context.create("bins of the norm", bytes.byteLength, bytes) };
+        return [{ pipeline, bindGroup: bind(bound), workgroups: [context.plan.replicas, 1, 1] }];
       },
     },
   ],

@@ -1,5 +1,5 @@
 // A stage: what a step does besides the rule's own formula, as a value. It defines its kernels' WGSL, their bindings, what they
-// iterate over and how often they are dispatched, so that one compiler and one builder (src/engines/gpu/stages.ts) serve all.
+// iterate over and how often they are dispatched, so that one compiler and one builder (src/engines/gpu) serve all.
 import type { Snippet } from "../../base/assemble.ts";
 import type { Struct } from "../../base/struct.ts";
 import type { RuleSetLayout } from "../../optimizer/layout.ts";
@@ -7,7 +7,7 @@ import type { LayerStats } from "../../optimizer/optimizer.ts";
 import type { Plan, RuleSet } from "../../optimizer/plan.ts";
 import type { readScalars } from "../../optimizer/scalars.ts";
 import type { CreateBuffer } from "../gpu/allocate.ts";
-import type { ChunkNumbers, Launch, Origins } from "../gpu/chunks.ts";
+import type { Cut, Launch, Origins } from "../gpu/chunks.ts";
 import type { BindingUse, Dispatch } from "../gpu/kernel.ts";
 import type { StreamShape } from "../gpu/kernel_shapes.ts";
 import type { CellValues, Row, TwinContext, Work } from "./twin.ts";
@@ -40,8 +40,6 @@ export interface KernelContext {
   readonly ruleSet: RuleSet;
   readonly layout: RuleSetLayout;
   readonly access: Access;
-  /** In the order in which they take effect. */
-  readonly modifiers: readonly ModifierKernel[];
 }
 
 /** One kernel of a stage. */
@@ -83,16 +81,9 @@ export interface NamedKernel {
 }
 
 /** The context in which a stage is built: a rule set, and for passes over launches one of them. */
-export interface BuildContext {
-  readonly plan: Plan;
+export interface BuildContext extends Cut {
   readonly ruleSet: RuleSet;
   readonly layout: RuleSetLayout;
-  readonly layouts: readonly RuleSetLayout[];
-  readonly modifiers: readonly ModifierKernel[];
-  readonly numbers: ChunkNumbers;
-  readonly shape: StreamShape;
-  /** Partial sums that each chunk stores: one, or one for each lane. */
-  readonly perChunk: number;
   readonly create: CreateBuffer;
   readonly launch: Launch | undefined;
   readonly origins: Origins | undefined;
@@ -140,12 +131,7 @@ export type Hook = "gradient" | "step" | "update" | "after" | "end";
 export interface FiledSums {
   readonly struct: Struct;
   /** The norms of every tensor, in the order of the tensors, from the sums stored by one replica's updates. */
-  layers(
-    layouts: readonly RuleSetLayout[],
-    numbers: ChunkNumbers,
-    perChunk: number,
-    bytes: ArrayBuffer,
-  ): readonly LayerStats[];
+  layers(cut: Cut, bytes: ArrayBuffer): readonly LayerStats[];
 }
 
 export interface ModifierKernel {
@@ -179,7 +165,7 @@ export interface ModifierKernel {
 }
 
 /** The blocks of lines that modifiers keep. */
-export function linesOf(modifiers: readonly ModifierKernel[]): readonly string[] {
+export function linesOf({ modifiers }: Plan): readonly string[] {
   return modifiers.flatMap(({ lines }) => lines ?? []);
 }
 

@@ -90,10 +90,10 @@ export function sumsStage(sums: Sums): Stage {
         }),
         // Where barriers are emulated, one lane does it all.
         constants: (_, { barriers, workgroupSize }) => ({ workgroup_size: barriers ? workgroupSize : 1 }),
-        tasks: ({ ruleSet, layout, numbers, perChunk }) => ({
+        tasks: (context) => ({
           binding: "bins",
           struct: binStruct,
-          values: () => reductionBins(ruleSet, layout, sums.scope(ruleSet), numbers, perChunk),
+          values: () => reductionBins(context, sums.scope(context.ruleSet)),
         }),
       },
     ],

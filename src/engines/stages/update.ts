@@ -24,14 +24,14 @@ export const updateStage: Stage = {
       each: "launch",
       bindings: (context) => [
         ...cellBindings(context),
-        ...(context.modifiers.some(({ files }) => files) ? [partials] : []),
+        ...(context.plan.modifiers.some(({ files }) => files) ? [partials] : []),
       ],
       source: (context) => ({
         name: ruleName(context),
         snippets: [
           ...cellSnippets(context),
           modifiedSnippet(context),
-          ...context.modifiers
+          ...context.plan.modifiers
             .filter(({ hooks }) => hooks.some((hook) => hook !== "gradient"))
             .flatMap(({ snippets }) => snippets),
           advanceSnippet(context),
