@@ -21,7 +21,7 @@ async function shippedBy(entry: string): Promise<readonly string[]> {
     .map(([id]) => id.replace(root, ""));
 }
 
-const checkpointing = /^src\/.*\b(checkpoint|safetensors|checksum|torch)\.ts$/;
+const checkpointing = /^src\/.*\b((open_)?checkpoint(_file)?|safetensors|checksum|torch)\.ts$/;
 
 describe("a bundle", () => {
   it.each(["gpu", "cpu"])("of the optimizer in src/engines/%s has no checkpoints", async (engine) => {
@@ -32,6 +32,6 @@ describe("a bundle", () => {
 
   it("of saveCheckpoint has them", async () => {
     const shipped = await shippedBy("src/optimizer/checkpoint.ts");
-    expect(shipped.filter((path) => checkpointing.test(path))).toHaveLength(3);
+    expect(shipped.filter((path) => checkpointing.test(path))).toHaveLength(5);
   });
 });
