@@ -1,7 +1,8 @@
 // The sharpness during a run: the largest curvature of its loss at regular steps, and how far that is from the edge of
 // stability of its rule. It only measures: parameters, gradients, state and step stay as they are, to the bit.
 import { DataError } from "../base/errors.ts";
-import { decodeSafetensors, encodeSafetensors } from "../base/safetensors.ts";
+import { encodeExact, fromExact } from "../base/exact.ts";
+import { decodeSafetensors } from "../base/safetensors.ts";
 import { edge } from "../objectives/curvature/edge.ts";
 import { createMeter, type SharpnessMeter } from "../objectives/curvature/extremes.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
@@ -9,7 +10,6 @@ import type { Objective } from "../objectives/objective.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import { insideOf } from "../optimizer/shell.ts";
 import type { CompleteCurvatureConfig } from "./curvature_config.ts";
-import { fromWords, toWords } from "./exact.ts";
 
 /** The sharpness after some steps of a run. */
 export interface CurvaturePoint {
@@ -151,18 +151,14 @@ function edgeOf(optimizer: Optimizer, step: number): number | null {
 type MeterState = NonNullable<Awaited<ReturnType<SharpnessMeter["state"]>>>;
 
 function encodeMeter({ vector, strides }: MeterState): Uint8Array<ArrayBuffer> {
-  const tensors = { vector: vector[0]!, strides: Float64Array.from(strides) };
-  return encodeSafetensors({
-    metadata: {},
-    tensors: new Map(Object.entries(tensors).map(([name, values]) => [name, toWords(values)])),
-  });
+  return encodeExact(Object.entries({ vector: vector[0]!, strides: Float64Array.from(strides) }));
 }
 
 /** @throws DataError for anything that {@link encodeMeter} did not write. */
 function decodeMeter(bytes: Uint8Array, { length }: SharpnessMeter): MeterState {
   const { tensors } = decodeSafetensors(bytes);
-  const vector = fromWords(tensors.get("vector"), length, "the eigenvector of the run's sharpness");
-  const strides = fromWords(tensors.get("strides"), 1, "the strides of the run's sharpness");
+  const vector = fromExact(tensors.get("vector"), "the eigenvector of the run's sharpness", length);
+  const strides = fromExact(tensors.get("strides"), "the strides of the run's sharpness", 1);
   const isGood = strides[0]! > 0 && vector.every(Number.isFinite) && vector.some((value) => value !== 0);
   if (!isGood || !Number.isFinite(strides[0]!)) {
     throw new DataError("the run checkpoint's eigenvector is all zero or not finite");

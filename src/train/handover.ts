@@ -2,14 +2,14 @@
 // and the iterations over all rows that follow.
 
 import { DataError } from "../base/errors.ts";
-import { decodeSafetensors, encodeSafetensors } from "../base/safetensors.ts";
+import { encodeExact, fromExact } from "../base/exact.ts";
+import { decodeSafetensors } from "../base/safetensors.ts";
 import { openVectors } from "../engines/open_vectors.ts";
 import { at, type Block, span, type VectorSpace } from "../engines/vectors.ts";
 import { type Dataset, everyRow } from "../objectives/data/dataset.ts";
 import { createLbfgs, type Lbfgs } from "../objectives/lbfgs/lbfgs.ts";
 import { firstAndEach, type Objective, type StepReport } from "../objectives/objective.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
-import { fromWords, toWords } from "./exact.ts";
 import type { CompleteHandoverConfig } from "./handover_config.ts";
 import { createStopping, type Stopping } from "./stopping.ts";
 
@@ -65,11 +65,7 @@ export class NoiseMeter {
     const last = at(this.#block, (this.#count + 1) % 2);
     const [gradient] = await this.#space.read(last);
     const [scalars] = await this.#space.scalars(0, 2 * this.#count);
-    const tensors = { gradient: gradient!, scalars: scalars! };
-    const bytes = encodeSafetensors({
-      metadata: {},
-      tensors: new Map(Object.entries(tensors).map(([name, values]) => [name, toWords(values)])),
-    });
+    const bytes = encodeExact(Object.entries({ gradient: gradient!, scalars: scalars! }));
     return { count: this.#count, bytes };
   }
 
@@ -77,7 +73,7 @@ export class NoiseMeter {
   restore(count: number, bytes: Uint8Array): void {
     const { tensors } = decodeSafetensors(bytes);
     const values = (name: string, length: number) =>
-      fromWords(tensors.get(name), length, `the ${name} of the noise that a run has seen`);
+      fromExact(tensors.get(name), `the ${name} of the noise that a run has seen`, length);
     const [gradient, scalars] = [values("gradient", this.#space.length), values("scalars", 2 * count)];
     this.#space.write(at(this.#block, (count + 1) % 2), [gradient]);
     if (count > 0) this.#space.set(0, scalars);

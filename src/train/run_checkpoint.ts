@@ -3,6 +3,7 @@
 // is JSON in the metadata.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
+import { fromExact, toExact } from "../base/exact.ts";
 import { bytesOf } from "../base/options.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../base/safetensors.ts";
 import { version } from "../base/version.ts";
@@ -10,7 +11,6 @@ import type { Dataset } from "../objectives/data/dataset.ts";
 import type { LayerStats } from "../optimizer/optimizer.ts";
 import type { CurvaturePoint, CurvatureState } from "./curvature.ts";
 import { diffFields } from "./diff.ts";
-import { fromWords, toWords } from "./exact.ts";
 import type { WatchEvent } from "./findings.ts";
 import type { HandoverState } from "./handover.ts";
 import type { MetricPoint } from "./metric.ts";
@@ -105,7 +105,7 @@ export function encodeRunCheckpoint(state: Omit<RunState, "step" | "version">): 
     lastUpdate,
   } = state;
   const tensors = new Map<string, SafeTensor>();
-  tensors.set("losses", toWords(Float64Array.from(losses)));
+  tensors.set("losses", toExact(Float64Array.from(losses)));
   const embed = (prefix: string, bytes: Uint8Array): string => {
     const inner = decodeSafetensors(bytes);
     for (const [name, tensor] of inner.tensors) tensors.set(`${prefix}/${name}`, tensor);
@@ -147,7 +147,7 @@ export function decodeRunCheckpoint(bytes: Uint8Array | ArrayBuffer): RunState {
   if (metadata.format !== format) {
     throw new DataError(`the run checkpoint's format is ${metadata.format ?? "missing"}; this version reads ${format}`);
   }
-  const losses = readLosses(tensors.get("losses"));
+  const losses = [...fromExact(tensors.get("losses"), "the run checkpoint's losses")];
   if (metadata.step !== String(losses.length)) {
     throw new DataError(`the run checkpoint's step is ${metadata.step ?? "missing"}; it has ${losses.length} losses`);
   }
@@ -294,13 +294,6 @@ class Hash {
     const high = Math.imul(this.#high + word + this.#low, 0xc2b2ae35);
     this.#high = high ^ (high >>> 13);
   }
-}
-
-function readLosses(tensor: SafeTensor | undefined): number[] {
-  if (tensor?.shape.length !== 2 || tensor.shape[1] !== 4) {
-    throw new DataError("the run checkpoint has no losses of four words each");
-  }
-  return [...fromWords(tensor, tensor.shape[0]!, "the run checkpoint's losses")];
 }
 
 function readLast(value: unknown): LastUpdate {

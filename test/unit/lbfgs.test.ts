@@ -266,7 +266,7 @@ describe("L-BFGS", () => {
     await expect(other.lbfgs.load(state)).rejects.toThrow("has a history of 4; this one has 5");
     await expect(other.lbfgs.load(parameters)).rejects.toThrow("this version reads fallline-lbfgs/1");
     const wider = await onValley(options, 7);
-    await expect(wider.lbfgs.load(state)).rejects.toThrow("it must have 7 elements");
+    await expect(wider.lbfgs.load(state)).rejects.toThrow("must be 7 numbers");
   });
 
   it("forgets when told", async () => {

@@ -3,8 +3,9 @@
 
 import { crc32 } from "../../base/checksum.ts";
 import { DataError, DeviceError, OptionError, show } from "../../base/errors.ts";
+import { encodeExact, fromExact } from "../../base/exact.ts";
 import { readBoolean, readMade, readNumber } from "../../base/options.ts";
-import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../../base/safetensors.ts";
+import { decodeSafetensors } from "../../base/safetensors.ts";
 import { readFields, readName } from "../../base/words.ts";
 import type { GpuVectors } from "../../engines/gpu/vectors.ts";
 import { openVectors } from "../../engines/open_vectors.ts";
@@ -234,10 +235,7 @@ class BoundLbfgs implements Lbfgs {
       history: String(this.options.history),
       state: JSON.stringify({ pairs, known, rows: this.#on?.rows ?? null }),
     };
-    return encodeSafetensors({
-      metadata,
-      tensors: new Map([...vectors].map(([name, values]) => [name, exactly(values)])),
-    });
+    return encodeExact(vectors, metadata);
   }
 
   async load(bytes: Uint8Array): Promise<void> {
@@ -359,14 +357,6 @@ function checksum(rows: Uint32Array): string {
   return `${rows.length}-${crc32(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength))}`;
 }
 
-/** Values as float32 if it holds them exactly, else as four 16-bit words each. */
-function exactly(values: Float64Array): SafeTensor {
-  const floats = Float32Array.from(values);
-  if (values.every((value, i) => Object.is(value, floats[i]!))) return { shape: [values.length], data: floats };
-  const words = new Uint16Array(values.buffer, values.byteOffset, 4 * values.length);
-  return { shape: [values.length, 4], data: Float32Array.from(words) };
-}
-
 function readState(
   bytes: Uint8Array,
   tensors: readonly string[],
@@ -385,13 +375,7 @@ function readState(
   }
   if (metadata.history !== String(history)) wrong(`has a history of ${metadata.history}; this one has ${history}`);
   const vectors = new Map(
-    [...saved].map(([name, { shape, data }]) => {
-      if (shape[0] !== length || (shape.length !== 1 && (shape.length !== 2 || shape[1] !== 4))) {
-        wrong(`has a vector ${name} of shape [${shape.join(", ")}]; it must have ${length} elements`);
-      }
-      const values = shape.length === 1 ? Float64Array.from(data) : new Float64Array(Uint16Array.from(data).buffer);
-      return [name, values] as const;
-    }),
+    [...saved].map(([name, tensor]) => [name, fromExact(tensor, `the vector ${name} of L-BFGS`, length)]),
   );
   const { pairs, known, rows } = readJson(metadata.state);
   const slots = history + 1;
