@@ -62,6 +62,17 @@ describe("a run on MNIST", () => {
     expect(await page.evaluate(text("status"))).toBe(
       "model.layers[0] is 100; the rows of MNIST train have 784 numbers",
     );
+    // A box with a text that is no value keeps the one before, with which nothing is trained.
+    const notNumber = 'steps is "5x"; it must be a whole number in [1, 1000000]';
+    await page.type("[name=steps]", "x");
+    await page.click("#train");
+    await page.waitForFunction(`${text("status")} === ${JSON.stringify(notNumber)}`, { polling: 100 });
+    await fill(page, { steps: "5" });
+    await page.click("#config-box summary");
+    await page.type("#config", "x");
+    await page.click("#train");
+    await page.waitForFunction(`${text("status")}.startsWith("the run config is ")`, { polling: 100 });
+    expect(await page.evaluate(text("step"))).toBe("–");
     expect(errors).toEqual([]);
     await page.close();
   });
@@ -145,6 +156,13 @@ it("says at which step a run diverged, and what to do", { timeout: 240_000 }, as
   const { role, testLoss } = await train({ engine: cpuEngine(), ...jobConfig(job), data, test });
   expect(role).toBe("evaluation");
   expect(Number(await page.evaluate(text("test-loss")))).toBeCloseTo(testLoss!, 3);
+  // Nothing is read by the network before in place of one that diverged.
+  const config = { model: { layers: [64, 10] }, optimizer: { rule: "sgd", lr: 1e38 }, batch: 8, steps: 4 };
+  const place = `#train?data=digits&config=${encodeURIComponent(JSON.stringify(config))}`;
+  await page.evaluate((hash) => location.assign(hash), place);
+  await page.waitForSelector("#config-note:not([hidden])");
+  expect(await trained(page)).toMatch(/^done; diverged at step \d/);
+  expect(await page.evaluate(text("answer"))).toMatch(/^The network just trained diverged, so it reads nothing/);
   expect(errors).toEqual([]);
   await page.close();
 });
@@ -421,6 +439,20 @@ it("learns a dropped table by the chosen column, and predicts another; explains 
   expect(head).toBe("side,y,x,size");
   // In the table's own units.
   for (const [i, line] of lines.entries()) expect(Number(line.split(",")[3])).toBeCloseTo(i === 0 ? 1003 : 997, -1);
+
+  // A run keeps its own table, whichever is dropped meanwhile.
+  await fill(page, { steps: "100000" });
+  await page.click("#train");
+  await page.waitForFunction(`Number.parseInt(${text("step")}) > 5`, { polling: 50 });
+  await drop(page, "other.csv", "a,b\n1.5,2.5\n2.5,3.5\n");
+  await page.waitForFunction(`${text("table")}.startsWith("other.csv")`);
+  await page.click("#stop");
+  await page.waitForFunction(`${text("kept-run")}.includes("of 100000 steps")`, { polling: 50 });
+  await page.click("#continue");
+  await page.waitForFunction(`${text("table")}.startsWith("sides.csv")`);
+  await page.waitForFunction(`${text("status")} === "training …"`, { polling: 50 });
+  await page.click("#stop");
+  await page.waitForSelector("#train:enabled");
   expect(errors).toEqual([]);
   await page.close();
 });

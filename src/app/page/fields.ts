@@ -64,6 +64,8 @@ export interface Controls {
   readonly element: HTMLFormElement;
   /** Shows these values. */
   show(state: Readonly<Record<string, unknown>>): void;
+  /** @throws OptionError where a box shows a text that is not its value. */
+  check(): void;
 }
 
 /** @param onChange Called with a field's new value as soon as it changes, if it is valid. */
@@ -85,7 +87,14 @@ export function controlsOf(fields: Fields, onChange: (name: string, value: unkno
         control.show(state[name]);
       }
     },
+    check: () => checkShown(element),
   };
+}
+
+/** @throws OptionError with the first sentence that a part of the page shows on a text that is not a value. */
+export function checkShown(part: HTMLElement): void {
+  const wrong = [...part.querySelectorAll(".wrong")].find((each) => each.textContent !== "");
+  if (wrong) throw new OptionError(wrong.textContent!);
 }
 
 interface ControlElement {

@@ -107,6 +107,7 @@ async function build(view: View, mine: Opened, words: URLSearchParams, unknown: 
       return state;
     },
     set: (part) => change({ ...state, ...part }),
+    check: () => controls.check(),
     async engine() {
       const { engine, missing } = await currentEngine();
       element("adapter").textContent = engineLine(engine);

@@ -9,6 +9,8 @@ export interface Page<S> {
   readonly state: S;
   /** Sets some of its fields; the controls, the address and the view follow. */
   set(part: Partial<S>): void;
+  /** @throws OptionError where a field shows a text that is not its value: what is started now would run with another. */
+  check(): void;
   /** The engine it runs on, which the page shows. */
   engine(): Promise<Engine>;
   /** Aborted when another view is opened: what runs must stop. */

@@ -68,6 +68,7 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
   );
   findButton.onclick = () =>
     work.doAnew((engine, signal) => {
+      page.check();
       numbers.clear();
       figure.hidden = false;
       chart.clear();
@@ -75,6 +76,7 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
     });
   sweepButton.onclick = () =>
     work.doAnew((engine, signal) => {
+      page.check();
       numbers.clear();
       return sweepRatesOf(engine, signal);
     });

@@ -125,6 +125,7 @@ function openStability(root: HTMLElement, page: Page<StabilityState>) {
 
   runButton.onclick = () =>
     work.doAnew(async (engine, signal) => {
+      controls?.check();
       const [mine, config] = [experiment!, values];
       page.say(`running ${mine.name} …`);
       claims.replaceChildren();

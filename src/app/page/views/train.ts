@@ -91,6 +91,10 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>): Promise<Ope
   const trainFrom = (bytes?: Uint8Array<ArrayBuffer>) =>
     work
       .do((engine, signal) => {
+        if (!bytes) {
+          page.check();
+          config.check();
+        }
         numbers.clear();
         events.replaceChildren();
         keptBox.hidden = true;

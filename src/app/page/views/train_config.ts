@@ -4,6 +4,7 @@ import { programTitle } from "../../../lab/phrases.ts";
 import { decodeRunCheckpoint, mustBeSameRun, type RunCheckpoint } from "../../../train/run_checkpoint.ts";
 import { type CompleteRunConfig, readRunConfig } from "../../../train/run_config.ts";
 import { h } from "../elements.ts";
+import { checkShown } from "../fields.ts";
 import { download, fileButton } from "../files.ts";
 import type { Page } from "../view.ts";
 import type { TrainState } from "./train_fields.ts";
@@ -77,6 +78,11 @@ export class ConfigBox {
     this.#checked(() => {
       this.#area.value = JSON.stringify(this.#asked.config(), null, 2);
     });
+  }
+
+  /** @throws OptionError where the box shows a text that is no run config. */
+  check(): void {
+    if (this.element.open) checkShown(this.element);
   }
 
   /** The checkpoint to save from now on. */

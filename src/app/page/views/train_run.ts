@@ -179,7 +179,8 @@ export async function rowsOf(
   if (data?.type === "file") {
     if (!table) throw new DataError(`data.path is ${show(data.path)}; drop that file on the page, or choose it`);
     const options = Object.fromEntries(Object.entries(data).filter(([name]) => isCsvOption(name)));
-    return takeRows(data, parseCsv(table.text, { ...options, name: table.name }));
+    const tabs = /\.tsv$/i.test(table.name) ? { delimiter: "\t" } : {};
+    return takeRows(data, parseCsv(table.text, { ...tabs, ...options, name: table.name }));
   }
   if (data?.type === "mnist") return takeRows(data, await loadMnist());
   if (source === "mnist") return loadMnist();

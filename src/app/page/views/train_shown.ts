@@ -22,7 +22,7 @@ import type { Page } from "../view.ts";
 import { fixed, type Numbers } from "./job.ts";
 import type { ChartName, RunCharts } from "./train_charts.ts";
 import type { TrainState } from "./train_fields.ts";
-import { rowsOf, ruleName, runConfigOf } from "./train_run.ts";
+import { rowsOf, ruleName, runConfigOf, type TableFile } from "./train_run.ts";
 import type { TableCard } from "./train_table.ts";
 import { type Step, type TrainEnd, type TrainListeners, type Turn, trainTask } from "./train_task.ts";
 import type { TrainedUse } from "./train_use.ts";
@@ -93,9 +93,11 @@ export async function showRun(display: Display, engine: Engine, signal: AbortSig
   progress.max = config.steps;
   progress.value = 0;
   page.say(config.data?.type === "mnist" ? "loading MNIST …" : "loading the data …");
-  const halves = await rowsOf(config, state.data, table.file, loadMnist);
+  // Another table may be dropped while it runs.
+  const { file } = table;
+  const halves = await rowsOf(config, state.data, file, loadMnist);
   if (signal.aborted) return page.say("stopped before the first step");
-  const shown = new ShownRun(display, { state, config, halves, signal, ...start });
+  const shown = new ShownRun(display, { state, config, halves, file, signal, ...start });
   if (before) shown.replay(before);
   page.say("compiling kernels …");
   await shown.end(await shown.train(engine));
@@ -105,6 +107,8 @@ interface Run extends Start {
   readonly state: TrainState;
   readonly config: CompleteRunConfig;
   readonly halves: Halves | undefined;
+  /** The table that the page had when it began. */
+  readonly file: TableFile | null;
   readonly signal: AbortSignal;
 }
 
@@ -169,7 +173,7 @@ class ShownRun implements TrainListeners {
   }
 
   /** Shows how the run ended. */
-  async end({ params, role, testLoss, testAccuracy, skipped, reason, interrupted }: TrainEnd): Promise<void> {
+  async end({ params, role, testLoss, testAccuracy, skipped, reason, interrupted, notes }: TrainEnd): Promise<void> {
     const { page, charts } = this.#display;
     const { length: steps } = this.#losses;
     charts.draw(true);
@@ -177,6 +181,7 @@ class ShownRun implements TrainListeners {
     if (testLoss !== null) this.#showTest("testLoss", testLoss);
     const isWhole = Object.values(params).every((values) => values.every(Number.isFinite));
     if (steps > 0 && isWhole) this.#take(params);
+    else if (steps > 0) this.#display.use.drop();
     // A finished run needs no continuation.
     if (!this.#unkept && !interrupted) await forgetRun();
     const tested = testedPhrase(role);
@@ -189,6 +194,7 @@ class ShownRun implements TrainListeners {
       ...(tested === null || interrupted ? [] : [tested]),
       ...(skipped > 0 ? [`${skipped} steps were skipped because a gradient was not finite`] : []),
       ...(this.#unkept ? [this.#unkept] : []),
+      ...notes,
     ];
     page.say(ends.join("; "));
   }
@@ -264,14 +270,14 @@ class ShownRun implements TrainListeners {
 
   async checkpoint(checkpoint: RunCheckpoint): Promise<void> {
     const { step, bytes } = checkpoint;
-    const { state, config } = this.#run;
+    const { state, config, file } = this.#run;
     this.#saved = step;
     this.#kept = bytes;
     this.#display.keep(checkpoint);
     if (this.#unkept) return;
     try {
       const title = `${programTitle(config)}, ${ruleName(config)}`;
-      const table = config.data?.type === "file" ? this.#display.table.file : null;
+      const table = config.data?.type === "file" ? file : null;
       await keepRun({ state, title, table, step, steps: config.steps, bytes });
     } catch (error) {
       // A run that cannot be kept still trains.

@@ -62,6 +62,8 @@ export interface TrainEnd {
   readonly skipped: number;
   readonly reason: Reason;
   readonly interrupted: boolean;
+  /** What to know about the data. */
+  readonly notes: readonly string[];
 }
 
 export const trainTask = defineTask({
@@ -69,7 +71,7 @@ export const trainTask = defineTask({
   async run({ config: json, halves, bytes }: TrainGiven, listeners: TrainListeners, engine, signal): Promise<TrainEnd> {
     const config = readRunConfig(JSON.parse(json));
     let applied: { readonly optimizer: Optimizer; readonly factor: number } | null = null;
-    const { params, role, testLoss, testAccuracy, skipped, reason, interrupted } = await train({
+    const { params, role, testLoss, testAccuracy, skipped, reason, interrupted, notes } = await train({
       engine,
       ...config,
       data: halves && { ...halves, config: config.data },
@@ -98,7 +100,7 @@ export const trainTask = defineTask({
       onCheckpoint: (checkpoint) => listeners.checkpoint(checkpoint),
       recover: () => listeners.recover(),
     });
-    return { params, role, testLoss, testAccuracy, skipped, reason, interrupted };
+    return { params, role, testLoss, testAccuracy, skipped, reason, interrupted, notes };
   },
 });
 

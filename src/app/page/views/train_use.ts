@@ -41,6 +41,8 @@ export class TrainedUse {
   });
   readonly #tableText = h("p", { id: "predicted-text", role: "status" });
   #trained: Trained | null = null;
+  /** Why there is no network. */
+  #reason = "Train a network on digits, then draw one here.";
 
   /**
    * @param engine The engine for predicting tables.
@@ -82,12 +84,19 @@ export class TrainedUse {
       ),
     );
     this.#seen.hidden = true;
-    this.#answer.textContent = "Train a network on digits, then draw one here.";
+    this.#answer.textContent = this.#reason;
   }
 
   /** Switches to another network. */
   take(trained: Trained): void {
     this.#trained = trained;
+    this.#attempt(() => this.#read(), true);
+  }
+
+  /** Forgets the network before, where the one just trained has parameters that are not finite. */
+  drop(): void {
+    this.#trained = null;
+    this.#reason = "The network just trained diverged, so it reads nothing: train again at a lower rate.";
     this.#attempt(() => this.#read(), true);
   }
 
@@ -100,7 +109,7 @@ export class TrainedUse {
   /** The network, if it reads digits; else the reason why it cannot. */
   #reader(): { readonly trained: Trained; readonly kind: ImageKind } | string {
     const trained = this.#trained;
-    if (!trained) return "Train a network on digits, then draw one here.";
+    if (!trained) return this.#reason;
     const kind = imageKindOf(trained.dataset.features);
     if (!kind || trained.dataset.classes !== 10 || trained.dataset.columns) {
       return `The network just trained reads ${trained.dataset.name}, not digits.`;
