@@ -5,11 +5,17 @@ import { normalOrZero } from "../../rules/sign.ts";
 import { decoded, encoded, wordsOf } from "../../rules/slot_format.ts";
 import type { CellValues, Row, RuleSetState } from "../stages/twin.ts";
 
+/** The places of a cell's own fields; its slots follow. */
+export const cellAt = { p: 0, step: 1, decay: 2 } as const;
+
+const firstSlot = 3;
+
 /**
- * The slots of the element that is loaded, of whatever tensor. V8 is slow at properties of objects that are named at run time,
- * so a cell's slots are accessors into this array, and loading copies from array to array.
+ * The element that is loaded, of whatever tensor: {@link cellAt}, then its slots. V8 is slow at properties of objects that are named
+ * at run time, and at those of objects of many kinds, so the fields of cells are accessors into this array, and the engine itself
+ * reads and writes the array.
  */
-let loaded = new Float64Array(16);
+export let loaded = new Float64Array(16);
 const accessors: PropertyDescriptor[] = [];
 
 function accessor(at: number): PropertyDescriptor {
@@ -30,10 +36,10 @@ function cellOf(slots: readonly string[]): CellValues {
   const key = slots.join();
   const known = cellsBySlots.get(key);
   if (known) return known;
-  if (slots.length > loaded.length) loaded = new Float64Array(2 * slots.length);
-  // NaN, because V8 makes another, slower object of one that has accessors when an integer in it becomes a fraction.
-  const cell: CellValues = { p: Number.NaN, step: Number.NaN, decay: Number.NaN };
-  for (const [at, slot] of slots.entries()) Object.defineProperty(cell, slot, accessor(at));
+  const names = [...Object.keys(cellAt), ...slots];
+  if (names.length > loaded.length) loaded = new Float64Array(2 * names.length);
+  const cell = {} as CellValues;
+  for (const [at, name] of names.entries()) Object.defineProperty(cell, name, accessor(at));
   cellsBySlots.set(key, cell);
   return cell;
 }
@@ -54,8 +60,10 @@ export class Cells {
   readonly #advanced: readonly number[];
   readonly #factors: ((i: number) => number) | undefined;
   readonly #cell: CellValues;
-  /** How many slots it has: those kept, then the rule's others, which its flags leave out or which are factored. */
-  readonly #slots: number;
+  /** The end of its slots in {@link loaded}: those kept, then the rule's others, which its flags leave out or which are factored. */
+  readonly #end: number;
+  /** Whether slots have values that are not stored: in the first update, or factored. */
+  readonly #isSpecial: boolean;
 
   constructor(
     { ruleSet, layout, state }: Pick<RuleSetState, "ruleSet" | "layout" | "state">,
@@ -86,7 +94,7 @@ export class Cells {
       .filter((at) => at >= 0);
     const slots = [...new Set([...this.#names, ...ruleSet.rule.slots, ...ruleSet.slots])];
     this.#cell = cellOf(slots);
-    this.#slots = slots.length;
+    this.#end = firstSlot + slots.length;
     this.#starts = ruleSet.slots.flatMap((slot) => {
       const start = ruleSet.rule.slots.includes(slot) ? ruleSet.rule.starts?.[slot] : "p";
       if (start === undefined || row.first !== 1) return [];
@@ -95,26 +103,33 @@ export class Cells {
     if (place.factored && factored) {
       this.#factors = meansProduct(state, layout, place, place.factored, row[factored.least]!);
     }
+    this.#isSpecial = this.#starts.length > 0 || this.#factors !== undefined;
   }
 
   /** The values of an element, valid until another is loaded, of this tensor or another. */
   load(i: number): CellValues {
+    const values = this.#values;
+    loaded[cellAt.p] = this.#params[this.#offset + i]!;
+    loaded[cellAt.step] = 0;
+    loaded[cellAt.decay] = 0;
+    let at = firstSlot;
+    for (let s = 0; s < values.length; s++) loaded[at++] = values[s]![i]!;
+    for (; at < this.#end; at++) loaded[at] = 0;
+    if (this.#isSpecial) this.#complete(i);
+    return this.#cell;
+  }
+
+  #complete(i: number): void {
     const x = this.#cell;
-    x.p = this.#params[this.#offset + i]!;
-    x.step = 0;
-    x.decay = 0;
-    const kept = this.#values.length;
-    for (let s = 0; s < kept; s++) loaded[s] = this.#values[s]![i]!;
-    for (let s = kept; s < this.#slots; s++) loaded[s] = 0;
     for (const [slot, start] of this.#starts) x[slot] = start === "p" ? x.p : start;
     if (this.#factors) x[this.#rule.factored!.slot] = this.#factors(i);
-    return x;
   }
 
   /** Stores the element that was loaded last. */
   store(i: number): void {
-    this.#params[this.#offset + i] = this.#cell.p;
-    for (let s = 0; s < this.#values.length; s++) this.#put(s, i);
+    const values = this.#values;
+    this.#params[this.#offset + i] = loaded[cellAt.p]!;
+    for (let s = 0; s < values.length; s++) this.#put(s, i);
   }
 
   /** Of the element that was loaded last, stores the slots that the rule's `measure` advances. */
@@ -123,7 +138,8 @@ export class Cells {
   }
 
   #put(s: number, i: number): void {
-    this.#values[s]![i] = this.#goesBySign ? normalOrZero(loaded[s]!) : loaded[s]!;
+    const value = loaded[firstSlot + s]!;
+    this.#values[s]![i] = this.#goesBySign ? normalOrZero(value) : value;
   }
 
   /** After the last stored element. */

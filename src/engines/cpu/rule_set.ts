@@ -7,7 +7,7 @@ import { RowSource } from "../../optimizer/table.ts";
 import { ruleStages } from "../stages/list.ts";
 import type { ModifierKernel } from "../stages/stage.ts";
 import type { Row, RuleSetState, Step, TwinContext, Work } from "../stages/twin.ts";
-import { Cells, Scalars } from "./cells.ts";
+import { Cells, cellAt, loaded, Scalars } from "./cells.ts";
 
 export function ruleSetState(
   plan: Plan,
@@ -54,13 +54,14 @@ function workOf(
 ): Work {
   const scale = row.gradientScale! * scales[scales.length === 1 ? 0 : ruleSet.groups[place.group]!]!;
   const { page, offset: at } = place.segment;
+  const gradients = raw[page]!;
   const hooks = modifiers.filter(({ twin }) => twin?.gradient);
   const chained = (before: readonly ModifierKernel[]) =>
     before.reduce<(i: number) => number>(
       (gradient, { twin }) =>
         (i) =>
           twin!.gradient!(gradient(i), i, work),
-      (i) => scale * raw[page]![at + i]!,
+      (i) => scale * gradients[at + i]!,
     );
   const work: Work = {
     place,
@@ -86,20 +87,21 @@ function update({ state: { ruleSet }, modifiers, scalars }: TwinContext, work: W
   const r = scalars.of(place);
   const steps = modifiers.flatMap(({ twin }) => twin?.step ?? []);
   const updates = modifiers.flatMap(({ twin }) => twin?.update ?? []);
+  const { p, step, decay } = cellAt;
   let [g2, p2, d2] = [0, 0, 0];
   for (let i = 0; i < place.segment.length; i++) {
     const x = cells.load(i);
     const g = gradient(i);
-    const before = x.p;
+    const before = loaded[p]!;
     rule.update(x, g, row, flags, r);
     for (const modify of steps) modify(x, before, g, row, r);
-    const kept = x.p;
-    const moved = kept - (x.decay + x.step);
-    x.p = moved;
+    const kept = loaded[p]!;
+    const moved = kept - (loaded[decay]! + loaded[step]!);
+    loaded[p] = moved;
     for (const modify of updates) modify(x, before, g, row, r);
     cells.store(i);
     if (!note) continue;
-    const change = x.step + x.decay + (before - kept) + (moved - x.p);
+    const change = loaded[step]! + loaded[decay]! + (before - kept) + (moved - loaded[p]!);
     g2 += g * g;
     p2 += before * before;
     d2 += change * change;
