@@ -6,7 +6,7 @@ import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 import { assemble, locate, type Source, snakeCase } from "../../src/base/assemble.ts";
 import { defineStruct, type Struct } from "../../src/base/struct.ts";
 import { controlBytes, controlRecord } from "../../src/engines/gpu/control.ts";
-import { vectorSources } from "../../src/engines/gpu/vectors.ts";
+import { vectorSources } from "../../src/engines/gpu/vector_kernels.ts";
 import {
   assembleProduct,
   bindingsOf,

@@ -1,36 +1,12 @@
 // Vectors over an optimizer's parameters on the GPU, all replicas at once, in buffers of their own. An operation is recorded as
 // one dispatch, or two for sums, however many tensors there are; recorded operations go to the device as one submission, together
 // with the reads. cpu/vectors.ts is the reference.
-import combine from "../../../shaders/vectors/combine.wgsl?raw";
-import conclude from "../../../shaders/vectors/conclude.wgsl?raw";
-import dotResult from "../../../shaders/vectors/dot_result.wgsl?raw";
-import dots from "../../../shaders/vectors/dots.wgsl?raw";
-import extent from "../../../shaders/vectors/extent.wgsl?raw";
-import invertRoots from "../../../shaders/vectors/invert_roots.wgsl?raw";
-import load from "../../../shaders/vectors/load.wgsl?raw";
-import multiply from "../../../shaders/vectors/multiply.wgsl?raw";
-import norm from "../../../shaders/vectors/norm.wgsl?raw";
-import store from "../../../shaders/vectors/store.wgsl?raw";
-import sumChunks from "../../../shaders/vectors/sum_chunks.wgsl?raw";
-import xApart from "../../../shaders/vectors/x_apart.wgsl?raw";
-import xWithin from "../../../shaders/vectors/x_within.wgsl?raw";
-import { assemble, type Snippet } from "../../base/assemble.ts";
-import { DeviceError, type FalllineError, OptionError } from "../../base/errors.ts";
-import { defineStruct, type Struct, type Values } from "../../base/struct.ts";
-import { chunkLength, type Segment, segmentAlignment } from "../../optimizer/arena.ts";
+import { DeviceError, OptionError } from "../../base/errors.ts";
+import type { Struct, Values } from "../../base/struct.ts";
+import { chunkLength } from "../../optimizer/arena.ts";
 import type { Location } from "../../optimizer/locations.ts";
 import { type Optimizer, type Role, readOptimizer } from "../../optimizer/optimizer.ts";
 import { insideOf } from "../../optimizer/shell.ts";
-import { bindingsSnippet, structsSnippet } from "../stages/generate.ts";
-import {
-  file,
-  fileSumSnippet,
-  joinSnippet,
-  plainSumSnippet,
-  totalSnippet,
-  workgroupSnippet,
-} from "../stages/snippets.ts";
-import type { Binding } from "../stages/stage.ts";
 import {
   type At,
   alone,
@@ -48,18 +24,18 @@ import {
   type VectorSpace,
   type VectorTensor,
 } from "../vectors.ts";
-import { allocate, failureOf, type Trouble, watched } from "./allocate.ts";
+import { allocate } from "./allocate.ts";
 import { deviceLoss, grid, lossText } from "./device.ts";
-import { compileKernel, encodeDispatches, type Kernel } from "./kernel.ts";
+import type { Kernel } from "./kernel.ts";
 import { type StreamShape, streamShape } from "./kernel_shapes.ts";
 import type { GpuOptimizer } from "./optimizer.ts";
 import { ReadbackPool, readParts } from "./readback.ts";
+import { bindingAlignment, Recorder, type RecorderBuffers } from "./recorder.ts";
+import { compileVectorKernels, type VectorKernel, vectorStructs } from "./vector_kernels.ts";
+import { layoutVectors, type PlacedVector, runsOf, type VectorLayout } from "./vector_layout.ts";
 
 /** Four elements are processed at once. */
 const chunkQuads = chunkLength / 4;
-
-/** Bindings start at multiples of it on every device; so do the sizes of each dispatch. */
-const bindingAlignment = 256;
 
 /** Dispatches recorded before they are submitted without a request, besides those that an optimizer in many runs needs at once. */
 const mostRecorded = 1024;
@@ -70,215 +46,7 @@ const pooledScalars = 64;
 /** The bits of a NaN, which no kernel can write as a constant. */
 const nan = 0x7fc0_0000;
 
-const blockFields = { x: "u32", y: "u32", replicas: "u32", stride: "u32", chunkLength: "u32" } as const;
-
-/** The settings of each kernel; places and strides count quads of elements in `dots` to `invertRoots`, in others elements. */
-const structs = {
-  dots: defineStruct("Sizes", { ...blockFields, count: "u32", chunks: "u32" }),
-  conclude: defineStruct("Sizes", { count: "u32", partials: "u32", into: "u32", replicas: "u32" }),
-  combine: defineStruct("Sizes", {
-    ...{ ...blockFields, count: "u32" },
-    // the first coefficient; the strides to the next one and to the next replica's
-    factor: "u32",
-    factorStep: "u32",
-    factorReplica: "u32",
-    keep: "f32",
-    times: "f32",
-  }),
-  multiply: defineStruct("Sizes", blockFields),
-  invertRoots: defineStruct("Sizes", { ...blockFields, scale: "f32", epsilon: "f32" }),
-  move: defineStruct("Sizes", {
-    // the vector, the start of the run in it, and its elements
-    vector: "u32",
-    first: "u32",
-    length: "u32",
-    replicas: "u32",
-    stride: "u32",
-    chunkLength: "u32",
-    // in the optimizer's array; the stride between replicas
-    held: "u32",
-    heldStride: "u32",
-    // words of the control buffer
-    isGradient: "u32",
-    controlStride: "u32",
-    skip: "u32",
-    lossScale: "u32",
-    nan: "u32",
-  }),
-} as const;
-
-const array = (name: string, use: Binding["use"], type = "vec4f"): Binding => ({ name, use, type: `array<${type}>` });
-// Uniform: barriers follow, and some compilers refuse barriers that depend on values from storage.
-const settings: Binding = { name: "sizes", use: "uniform", type: "Sizes" };
-const [x, y] = [array("x", "read"), array("y", "write")];
-
-/** The kernel that adds up the sums of chunks and stores their results. */
-const concluding = (...results: readonly Snippet[]) => ({
-  structs: [structs.conclude],
-  bindings: [array("partials", "read", "Sum"), array("scalars", "write", "f32"), settings],
-  snippets: [...results, joinSnippet, totalSnippet, file("vectors/conclude", conclude)],
-});
-
-/** The kernel before it, for a sum over the elements of one vector. */
-const measuring = (sum: Snippet) => ({
-  structs: [structs.dots],
-  bindings: [array("partials", "write", "Sum"), x, settings],
-  snippets: [sum, joinSnippet, fileSumSnippet, file("vectors/sum_chunks", sumChunks)],
-});
-
-const [normSnippet, extentSnippet] = [file("vectors/norm", norm), file("vectors/extent", extent)];
-
-/** The kernels, by name: their struct, bindings and files. */
-const kernels = {
-  dots: {
-    structs: [structs.dots],
-    bindings: [array("partials", "write", "f32"), x, array("y", "read"), settings],
-    snippets: [joinSnippet, file("vectors/dots", dots)],
-  },
-  dotsConclude: concluding(plainSumSnippet, file("vectors/dot_result", dotResult)),
-  norm: measuring(normSnippet),
-  normConclude: concluding(normSnippet),
-  extent: measuring(extentSnippet),
-  extentConclude: concluding(extentSnippet),
-  combineApart: {
-    structs: [structs.combine],
-    bindings: [y, array("factors", "read", "f32"), x, settings],
-    snippets: [file("vectors/x_apart", xApart), file("vectors/combine", combine)],
-  },
-  combineWithin: {
-    structs: [structs.combine],
-    bindings: [y, array("factors", "read", "f32"), settings],
-    snippets: [file("vectors/x_within", xWithin), file("vectors/combine", combine)],
-  },
-  multiplyApart: {
-    structs: [structs.multiply],
-    bindings: [y, x, settings],
-    snippets: [file("vectors/x_apart", xApart), file("vectors/multiply", multiply)],
-  },
-  multiplyWithin: {
-    structs: [structs.multiply],
-    bindings: [y, settings],
-    snippets: [file("vectors/x_within", xWithin), file("vectors/multiply", multiply)],
-  },
-  invertRoots: {
-    structs: [structs.invertRoots],
-    bindings: [y, settings],
-    snippets: [file("vectors/invert_roots", invertRoots)],
-  },
-  load: {
-    structs: [structs.move],
-    bindings: [
-      array("vectors", "write", "f32"),
-      array("held", "read", "f32"),
-      array("control", "read", "u32"),
-      settings,
-    ],
-    snippets: [file("vectors/load", load)],
-  },
-  store: {
-    structs: [structs.move],
-    bindings: [array("vectors", "read", "f32"), array("held", "write", "f32"), settings],
-    snippets: [file("vectors/store", store)],
-  },
-} as const satisfies Record<
-  string,
-  { structs: readonly Struct[]; bindings: readonly Binding[]; snippets: readonly Snippet[] }
->;
-
-type KernelName = keyof typeof kernels;
-
-/** The sources of all kernels, by name. */
-export const vectorSources = Object.fromEntries(
-  Object.entries(kernels).map(([name, { structs: of, bindings, snippets }]) => [
-    name,
-    assemble(`vectors: ${name}`, [structsSnippet(...of), bindingsSnippet(bindings), workgroupSnippet, ...snippets]),
-  ]),
-) as Readonly<Record<KernelName, ReturnType<typeof assemble>>>;
-
-/** Tensors as they lie in a vector: in the arena's order, padding included, so that neighbours there stay neighbours. */
-export interface VectorLayout {
-  /** By the segment's place in the list, in elements. */
-  readonly places: readonly number[];
-  /** Elements of one vector, a multiple of 64. */
-  readonly stride: number;
-}
-
-/** A stretch of consecutive elements, both in a vector and in the optimizer's array. */
-interface Run {
-  /** The place of its first tensor. */
-  readonly range: Location;
-  readonly first: number;
-  length: number;
-}
-
-const padded = (length: number) => Math.ceil(length / segmentAlignment) * segmentAlignment;
-
-export function layoutVectors(segments: readonly Segment[]): VectorLayout {
-  const buffers = [...new Set(segments.map(({ external }) => external?.params.buffer))];
-  const rank = ({ external }: Segment) => (external ? 1 + buffers.indexOf(external.params.buffer) : 0);
-  const begin = ({ external, offset }: Segment) => (external ? external.params.offset / 4 : offset);
-  const order = segments
-    .map((segment, index) => ({ segment, index }))
-    .sort(
-      ({ segment: a }, { segment: b }) =>
-        rank(a) - rank(b) || (rank(a) === 0 ? a.page - b.page : 0) || begin(a) - begin(b),
-    );
-  const places: number[] = [];
-  let end = 0;
-  order.forEach(({ segment, index }, i) => {
-    const before = order[i - 1]?.segment;
-    places[index] = before && follows(before, segment) ? end : padded(end);
-    end = places[index] + segment.length;
-  });
-  return { places, stride: padded(end) };
-}
-
-/** Whether a tensor starts where another one ends, in external buffers. */
-function follows({ external: before, length }: Segment, { external: after }: Segment): boolean {
-  if (!before || !after) return false;
-  return (["params", "gradients"] as const).every((role) => {
-    const [one, next] = [before[role], after[role]];
-    return one.buffer === next.buffer && (one.offset ?? 0) + 4 * length === (next.offset ?? 0);
-  });
-}
-
-/** The runs of a layout in the arrays of some ranges, one for each segment. */
-function runsOf({ places }: VectorLayout, ranges: readonly Location[]): readonly Run[] {
-  const runs: Run[] = [];
-  const order = ranges.map((_, i) => i).sort((a, b) => places[a]! - places[b]!);
-  for (const i of order) {
-    const [range, first] = [ranges[i]!, places[i]!];
-    const last = runs.at(-1);
-    if (last && joins(last, range, first)) last.length = first - last.first + range.length;
-    else runs.push({ range, first, length: range.length });
-  }
-  return runs;
-}
-
-/** Whether a tensor's elements, with no more than padding before them, continue a run. */
-function joins({ range, first, length }: Run, next: Location, place: number): boolean {
-  if (range.external !== next.external || next.offset - range.offset !== place - first) return false;
-  if (range.external) return place === first + length;
-  return range.home.kind === next.home.kind && range.home.index === next.home.index;
-}
-
-/** A recorded operation: in a compute pass, or between passes. */
-type Command =
-  | { readonly pass: (pass: GPUComputePassEncoder) => void }
-  | { readonly between: (encoder: GPUCommandEncoder) => void };
-
-/** A vector in a buffer of some layout. */
-export interface PlacedVector {
-  readonly buffer: GPUBuffer;
-  readonly layout: VectorLayout;
-  readonly index: number;
-  readonly firstReplica: number;
-  readonly replicas: number;
-}
-
-interface Held {
-  readonly settings: GPUBuffer;
-  readonly uploads: GPUBuffer;
+interface Held extends RecorderBuffers {
   readonly scalars: GPUBuffer;
 }
 
@@ -314,60 +82,40 @@ export class GpuVectors implements VectorSpace {
   readonly #optimizer: GpuOptimizer;
   readonly #plan: VectorPlan;
   readonly #layout: VectorLayout;
-  readonly #kernels: Readonly<Record<KernelName, Kernel>>;
+  readonly #kernels: Readonly<Record<VectorKernel, Kernel>>;
   readonly #shape: StreamShape;
   readonly #held: Held;
   readonly #pool: ReadbackPool;
+  readonly #recorder: Recorder;
   readonly #blocks = new Map<Block, GPUBuffer>();
   #partials: GPUBuffer | undefined;
   #partialVectors = 0;
-  #commands: Command[] = [];
-  readonly #slots: number;
-  readonly #settings: Uint8Array<ArrayBuffer>;
-  #settingCount = 0;
-  readonly #uploads: Float32Array<ArrayBuffer>;
-  #uploadCount = 0;
-  /** The device's errors about submissions that nothing was read from. */
-  #troubles: Promise<FalllineError | undefined>[] = [];
   #destroyed = false;
 
   static async open(optimizer: GpuOptimizer, plan: VectorPlan): Promise<GpuVectors> {
     const { device } = optimizer;
     const shape = streamShape(device);
-    const { workgroupSize, barriers } = shape;
-    const compiled = await Promise.all(
-      Object.entries(kernels).map(async ([name, { bindings }]) => {
-        const lanes = /conclude$/i.test(name) && !barriers ? 1 : workgroupSize;
-        const source = vectorSources[name as KernelName];
-        const uses = bindings.map(({ use }) => use);
-        const constants = { workgroup_size: lanes, barriers: Number(barriers) };
-        return [name, await compileKernel(device, source, uses, constants)] as const;
-      }),
-    );
+    const compiled = await compileVectorKernels(device, shape);
     const floats = plan.scalarCount * plan.replicas;
-    const uploads = Math.max(4096, floats);
-    const slots = mostRecorded + 16 * runCount(optimizer);
+    const dispatches = mostRecorded + 16 * runCount(optimizer);
     const { made, buffers } = await allocate(device, `${floats} scalars`, (create) => ({
-      settings: create("vector sizes", slots * bindingAlignment, undefined, "uniform"),
-      uploads: create("vector uploads", 4 * uploads),
+      sizes: create("vector sizes", dispatches * bindingAlignment, undefined, "uniform"),
+      uploads: create("vector uploads", 4 * Math.max(4096, floats)),
       scalars: create("scalars", 4 * floats),
     }));
     if (optimizer.destroyed) {
       for (const buffer of buffers) buffer.destroy();
       throw new DeviceError("vectors were requested from a destroyed optimizer");
     }
-    const byName = Object.fromEntries(compiled) as Record<KernelName, Kernel>;
-    return new GpuVectors(optimizer, plan, byName, shape, made, slots, uploads);
+    return new GpuVectors(optimizer, plan, compiled, shape, made);
   }
 
   private constructor(
     optimizer: GpuOptimizer,
     plan: VectorPlan,
-    compiled: Readonly<Record<KernelName, Kernel>>,
+    compiled: Readonly<Record<VectorKernel, Kernel>>,
     shape: StreamShape,
     held: Held,
-    slots: number,
-    uploads: number,
   ) {
     const { length, replicas, tensors, scalarCount, firstReplica } = plan;
     this.length = length;
@@ -383,9 +131,7 @@ export class GpuVectors implements VectorSpace {
     this.#shape = shape;
     this.#held = held;
     this.#pool = new ReadbackPool(optimizer.device, 4 * replicas * pooledScalars, "scalars");
-    this.#settings = new Uint8Array(slots * bindingAlignment);
-    this.#slots = slots;
-    this.#uploads = new Float32Array(uploads);
+    this.#recorder = new Recorder(optimizer.device, held);
   }
 
   isOf(optimizer: Optimizer): boolean {
@@ -487,7 +233,7 @@ export class GpuVectors implements VectorSpace {
         offset: held.offset - behind,
         size: behind + 4 * (length + range.stride * (replicas - 1)),
       };
-      const sizes = this.#encode(structs.move, {
+      const sizes = this.#recorder.sizes(vectorStructs.move, {
         ...{ vector: index, first, length, replicas, stride: layout.stride, chunkLength },
         ...{ held: behind / 4, heldStride: range.stride, isGradient: Number(unscale), nan },
         controlStride: controlBytes / all / 4,
@@ -523,8 +269,8 @@ export class GpuVectors implements VectorSpace {
     const { places, stride } = this.#layout;
     const bytes = 4 * stride * this.replicas;
     this.leave();
-    const commands = this.#take();
-    const [copy] = await this.#proven(
+    const commands = this.#recorder.take();
+    const [copy] = await this.#recorder.proven(
       readParts(this.#optimizer.device, [{ buffer, offset: at.index * bytes, bytes }], commands),
     );
     const floats = new Float32Array(copy!);
@@ -553,8 +299,8 @@ export class GpuVectors implements VectorSpace {
       throw new OptionError(`${coefficients.length} coefficients given for ${x.count} vectors`);
     }
     this.reserve(1, isSlot ? 0 : x.count);
-    const factor = isSlot ? coefficients * this.replicas : this.#upload(coefficients);
-    const sizes = this.#encode(structs.combine, {
+    const factor = isSlot ? coefficients * this.replicas : this.#recorder.upload(coefficients);
+    const sizes = this.#recorder.sizes(vectorStructs.combine, {
       ...{ ...this.#places(x.first, y.index), count: x.count, keep, times },
       ...{ factor, factorStep: isSlot ? this.replicas : 1, factorReplica: Number(isSlot) },
     });
@@ -576,7 +322,7 @@ export class GpuVectors implements VectorSpace {
   multiply(y: At, x: At): void {
     const [xs, ys] = [this.#bufferOf(alone(x)), this.#bufferOf(alone(y))];
     this.reserve(1);
-    const sizes = this.#encode(structs.multiply, this.#places(x.index, y.index));
+    const sizes = this.#recorder.sizes(vectorStructs.multiply, this.#places(x.index, y.index));
     if (xs === ys) this.#dispatch("multiplyWithin", [ys, sizes], this.#everywhere);
     else this.#dispatch("multiplyApart", [ys, xs, sizes], this.#everywhere);
   }
@@ -584,7 +330,7 @@ export class GpuVectors implements VectorSpace {
   invertRoots(x: At, scale: number, epsilon: number): void {
     const buffer = this.#bufferOf(alone(x));
     this.reserve(1);
-    const sizes = this.#encode(structs.invertRoots, { ...this.#places(0, x.index), scale, epsilon });
+    const sizes = this.#recorder.sizes(vectorStructs.invertRoots, { ...this.#places(0, x.index), scale, epsilon });
     this.#dispatch("invertRoots", [buffer, sizes], this.#everywhere);
   }
 
@@ -596,7 +342,7 @@ export class GpuVectors implements VectorSpace {
     if (count === 0) return;
     this.reserve(0, count * this.replicas);
     // Scalar by scalar, and replica by replica within each.
-    const from = this.#upload(
+    const from = this.#recorder.upload(
       Array.from(
         { length: count * this.replicas },
         (_, i) => lists[i % this.replicas]![Math.floor(i / this.replicas)]!,
@@ -604,10 +350,8 @@ export class GpuVectors implements VectorSpace {
     );
     const { uploads } = this.#held;
     const bytes = 4 * count * this.replicas;
-    this.#commands.push({
-      between: (encoder) => {
-        encoder.copyBufferToBuffer(uploads, 4 * from, this.scalarBuffer, 4 * first * this.replicas, bytes);
-      },
+    this.#recorder.between((encoder) => {
+      encoder.copyBufferToBuffer(uploads, 4 * from, this.scalarBuffer, 4 * first * this.replicas, bytes);
     });
   }
 
@@ -616,7 +360,7 @@ export class GpuVectors implements VectorSpace {
     checkScalars(this, first, count);
     this.leave();
     const [offset, bytes] = [4 * first * this.replicas, 4 * count * this.replicas];
-    const commands = this.#take();
+    const commands = this.#recorder.take();
     const source = this.scalarBuffer;
     const reading =
       count <= pooledScalars
@@ -628,7 +372,7 @@ export class GpuVectors implements VectorSpace {
             (all) => all.slice(0, bytes),
           )
         : readParts(this.#optimizer.device, [{ buffer: source, offset, bytes }], commands).then(([all]) => all!);
-    const floats = new Float32Array(await this.#proven(reading));
+    const floats = new Float32Array(await this.#recorder.proven(reading));
     return Array.from({ length: this.replicas }, (_, r) =>
       Float64Array.from({ length: count }, (_, i) => floats[i * this.replicas + r]!),
     );
@@ -640,7 +384,7 @@ export class GpuVectors implements VectorSpace {
 
   destroy(): void {
     this.#destroyed = true;
-    this.#commands = [];
+    this.#recorder.clear();
     for (const buffer of [...this.#blocks.values(), ...(Object.values(this.#held) as GPUBuffer[])]) buffer.destroy();
     this.#partials?.destroy();
     this.#blocks.clear();
@@ -649,26 +393,22 @@ export class GpuVectors implements VectorSpace {
 
   /** Makes room for this many dispatches, and the numbers that go with them, in one submission. */
   reserve(dispatches: number, uploads = 0): void {
-    // Plus what `leave` records.
-    if (this.#settingCount + dispatches > (3 / 4) * this.#slots || this.#uploadCount + uploads > this.#uploads.length) {
-      this.flush();
-    }
+    // What `leave` records comes behind them.
+    if (!this.#recorder.fits(dispatches, uploads)) this.flush();
   }
 
   /** Records commands in a compute pass, which may leave it with any pipeline and bindings. */
   record(pass: (pass: GPUComputePassEncoder) => void): void {
     this.#mustLive("an operation");
-    this.#commands.push({ pass });
+    this.#recorder.pass(pass);
   }
 
   /** scalars[into] := a float32 in a buffer, requested when the recorded operations are submitted; in a space of one replica. */
   recordScalar(from: () => GPUBufferBinding, into: number): void {
     this.#mustLive("an operation");
-    this.#commands.push({
-      between: (encoder) => {
-        const { buffer, offset = 0 } = from();
-        encoder.copyBufferToBuffer(buffer, offset, this.scalarBuffer, 4 * into, 4);
-      },
+    this.#recorder.between((encoder) => {
+      const { buffer, offset = 0 } = from();
+      encoder.copyBufferToBuffer(buffer, offset, this.scalarBuffer, 4 * into, 4);
     });
   }
 
@@ -680,62 +420,15 @@ export class GpuVectors implements VectorSpace {
     values: Partial<Values<F["fields"]>>,
     workgroups: readonly [number, number, number?],
   ): void {
-    const bindGroup = kernel.bind([...buffers, this.#encode(sizes, values)]);
-    this.record((pass) => encodeDispatches(pass, [{ pipeline: kernel.pipeline, bindGroup, workgroups }]));
+    this.#mustLive("an operation");
+    this.#recorder.dispatch(kernel, [...buffers, this.#recorder.sizes(sizes, values)], workgroups);
   }
 
   /** Submits the recorded operations, without reading anything. */
   flush(): void {
-    if (this.#commands.length === 0) return;
+    if (this.#recorder.isEmpty) return;
     this.leave();
-    const { device } = this.#optimizer;
-    const commands = this.#take();
-    const { thrown, trouble } = watched(device, () => {
-      const encoder = device.createCommandEncoder({ label: "fallline vectors" });
-      commands(encoder);
-      device.queue.submit([encoder.finish()]);
-    });
-    const failure = trouble.then((said: Trouble) => failureOf(device, "operations on vectors", said, thrown));
-    this.#troubles.push(failure);
-  }
-
-  /** Takes the recorded operations, to be encoded before a read. */
-  #take(): (encoder: GPUCommandEncoder) => void {
-    const { queue } = this.#optimizer.device;
-    const commands = this.#commands;
-    this.#commands = [];
-    const [sizes, uploads] = [
-      this.#settings.slice(0, this.#settingCount * bindingAlignment),
-      this.#uploads.slice(0, this.#uploadCount),
-    ];
-    this.#settingCount = 0;
-    this.#uploadCount = 0;
-    return (encoder) => {
-      if (commands.length === 0) return;
-      if (sizes.length > 0) queue.writeBuffer(this.#held.settings, 0, sizes);
-      if (uploads.length > 0) queue.writeBuffer(this.#held.uploads, 0, uploads);
-      let pass: GPUComputePassEncoder | undefined;
-      for (const command of commands) {
-        if ("pass" in command) {
-          pass ??= encoder.beginComputePass({ label: "fallline vectors" });
-          command.pass(pass);
-        } else {
-          pass?.end();
-          pass = undefined;
-          command.between(encoder);
-        }
-      }
-      pass?.end();
-    };
-  }
-
-  /** The values read, if everything submitted before has run too. */
-  async #proven<T>(reading: Promise<T>): Promise<T> {
-    const troubles = this.#troubles;
-    this.#troubles = [];
-    const found = await reading;
-    for (const failure of await Promise.all(troubles)) if (failure) throw failure;
-    return found;
+    this.#recorder.submit();
   }
 
   /** Sums over `count` vectors: chunk by chunk, then of all chunks. */
@@ -749,36 +442,23 @@ export class GpuVectors implements VectorSpace {
     this.reserve(2);
     const { replicas } = this;
     const partials = this.#partials!;
-    const sizes = this.#encode(structs.dots, { ...this.#places(x, y), count, chunks: this.#chunks });
+    const sizes = this.#recorder.sizes(vectorStructs.dots, { ...this.#places(x, y), count, chunks: this.#chunks });
     this.#dispatch(what, [partials, ...vectors, sizes], this.#everywhere);
-    const results = this.#encode(structs.conclude, { count, partials: this.#partialCount, into, replicas });
+    const results = this.#recorder.sizes(vectorStructs.conclude, {
+      count,
+      partials: this.#partialCount,
+      into,
+      replicas,
+    });
     this.#dispatch(`${what}Conclude`, [partials, this.scalarBuffer, results], [count, 1, replicas]);
   }
 
   #dispatch(
-    name: KernelName,
+    name: VectorKernel,
     buffers: readonly (GPUBuffer | GPUBufferBinding)[],
     workgroups: readonly [number, number, number?],
   ): void {
-    const { pipeline, bind } = this.#kernels[name];
-    const dispatch = { pipeline, bindGroup: bind(buffers), workgroups };
-    this.#commands.push({ pass: (pass) => encodeDispatches(pass, [dispatch]) });
-  }
-
-  /** The place of a dispatch's sizes. */
-  #encode<F extends Struct>(struct: F, values: Partial<Values<F["fields"]>>): GPUBufferBinding {
-    const offset = this.#settingCount * bindingAlignment;
-    this.#settings.set(struct.encode([values]), offset);
-    this.#settingCount++;
-    return { buffer: this.#held.settings, offset, size: Math.ceil(struct.bytes / 16) * 16 };
-  }
-
-  /** The place of numbers that go to the device with the recorded operations, in elements. */
-  #upload(values: ArrayLike<number>): number {
-    const first = this.#uploadCount;
-    this.#uploads.set(values, first);
-    this.#uploadCount += values.length;
-    return first;
+    this.#recorder.dispatch(this.#kernels[name], buffers, workgroups);
   }
 
   #places(x: number, y: number) {
