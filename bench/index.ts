@@ -9,7 +9,8 @@ import { DeviceError, OptionError, show } from "../src/base/errors.ts";
 import { readNumber, readObject } from "../src/base/options.ts";
 import { readDevice } from "../src/engines/gpu/device.ts";
 import { passRunner } from "./device.ts";
-import { type Contender, runCases } from "./suite.ts";
+import { runCases } from "./run_cases.ts";
+import type { Contender } from "./suite.ts";
 
 /** Encodes one step into an open pass: only dispatches; the pass is neither ended nor submitted. */
 export type BenchStep = (pass: GPUComputePassEncoder) => void;

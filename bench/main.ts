@@ -7,7 +7,8 @@ import { type AdapterDescription, adapterLine, describeAdapter, requestDevice } 
 import { chosen, pageCases, type Selection, titleOf, withoutEngines } from "./cases.ts";
 import { type ResultHead, resultHead } from "./head.ts";
 import { kernelsOf, remarksOf, sentence, summaryOf, tablesOf } from "./report.ts";
-import { type Case, messageOf, type Progress, type Result, type Row, runCases, type SuiteOptions } from "./suite.ts";
+import { runCases } from "./run_cases.ts";
+import { type Case, messageOf, type Progress, type Result, type Row, type SuiteOptions } from "./suite.ts";
 
 /** The options of a run, as plain JSON. */
 export interface PageOptions extends Selection, Pick<SuiteOptions, "rounds"> {

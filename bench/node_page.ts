@@ -6,7 +6,8 @@ import { DeviceError } from "../src/base/errors.ts";
 import { chosen } from "./cases.ts";
 import { type ResultHead, resultHead } from "./head.ts";
 import type { PageOptions } from "./main.ts";
-import { type Row, runCases, type SuiteOptions } from "./suite.ts";
+import { runCases } from "./run_cases.ts";
+import type { Row, SuiteOptions } from "./suite.ts";
 
 /**
  * Provides WebGPU as in a page.

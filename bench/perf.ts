@@ -1,6 +1,7 @@
 // The perf test: the baseline for our rows of a run. Counts are exact, since they hold on any device; ratios, measured side by
 // side in one run, have an allowance. bench/baseline.json is the last accepted one; `npm run perf -- --update` renews it.
-import { type Case, type Row, runCases, titleOfRow } from "./suite.ts";
+import { runCases } from "./run_cases.ts";
+import { type Case, type Row, titleOfRow } from "./suite.ts";
 
 /** The costs of a step on any device. */
 const counted = ["dispatches", "passes", "submits", "bindGroups", "hostBytes", "bytesPerParam"] as const;

@@ -16,9 +16,10 @@ import { svgOf } from "./charts.ts";
 import { openNodePage } from "./dawn.ts";
 import type { PageOptions } from "./main.ts";
 import { markdownOf, textOf } from "./report.ts";
+import { runCases } from "./run_cases.ts";
 import { buildPage, root, servePage } from "./serve.ts";
 import { weigh } from "./sizes.ts";
-import { messageOf, type Progress, type Result, type Row, runCases, titleOfRow } from "./suite.ts";
+import { messageOf, type Progress, type Result, type Row, titleOfRow } from "./suite.ts";
 import { readTorch, type TorchRows, withTorch } from "./torch_rows.ts";
 
 /** The options of a run. */

@@ -1,7 +1,8 @@
 // What one device does, as one JSON: recorded trajectories, probes of what WGSL leaves open, and a short benchmark. Runs in a page and
 // in Node alike.
 import { pageCases, titleOf } from "../bench/cases.ts";
-import { type Row, runCases } from "../bench/suite.ts";
+import { runCases } from "../bench/run_cases.ts";
+import type { Row } from "../bench/suite.ts";
 import { version } from "../src/base/version.ts";
 import { type AdapterDescription, described } from "../src/engines/gpu/device.ts";
 import { streamShape } from "../src/engines/gpu/kernel_shapes.ts";

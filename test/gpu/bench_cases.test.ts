@@ -1,7 +1,8 @@
 // The benchmark's cases of curvature and of the cascade: engines answer as the reference, a warm measurement of sharpness takes no
 // more gradients than is promised, and a map step of all rates is three dispatches.
 import { describe, expect, it } from "vitest";
-import { type Row, runCases } from "../../bench/suite.ts";
+import { runCases } from "../../bench/run_cases.ts";
+import type { Row } from "../../bench/suite.ts";
 import { cascadeCases } from "../../bench/suites/cascade.ts";
 import { curvatureCases } from "../../bench/suites/curvature.ts";
 import { gpu } from "./setup.ts";

@@ -7,7 +7,8 @@ import { passedOver } from "../../bench/browser.ts";
 import { checkFilter, chosen, nodeCases, pageCases, titleOf, withoutEngines } from "../../bench/cases.ts";
 import { rotated, setsOf } from "../../bench/engines/rotated.ts";
 import { isSound, readOptions, runInPage, writtenLine } from "../../bench/run.ts";
-import { type Answer, type Case, emptyRow, type Progress, type Row, type Runner, runCases } from "../../bench/suite.ts";
+import { runCases } from "../../bench/run_cases.ts";
+import { type Answer, type Case, emptyRow, type Progress, type Row, type Runner } from "../../bench/suite.ts";
 import { sizeCases } from "../../bench/suites/size.ts";
 import { OptionError } from "../../src/base/errors.ts";
 
