@@ -1,16 +1,19 @@
 // Runs the `main` of a TypeScript file: `node scripts/run.mjs bench/run.ts --quick`. Node runs no TypeScript that imports WGSL,
 // so Vite loads it. An error of the library is a sentence for the user; any other is a fault of the script, and keeps its stack.
 import { join } from "node:path";
-import { runnerImport } from "vite";
 
 const root = join(import.meta.dirname, "..");
 const [node = "", script = "", file = "", ...words] = process.argv;
+const name = process.env.npm_lifecycle_event ?? file;
 
+// The modules take seconds.
+process.stderr.write(`${name}: loading …\n`);
+const { runnerImport } = await import("vite");
 /** @type {{ module: { main(words: readonly string[]): Promise<void> } }} */
 const { module } = await runnerImport(`/${file}`, { root, configFile: false, logLevel: "warn" });
 /** @param {string} message */
 const refuse = (message) => {
-  process.stderr.write(`${process.env.npm_lifecycle_event ?? file}: ${message}\n`);
+  process.stderr.write(`${name}: ${message}\n`);
   process.exit(1);
 };
 

@@ -121,7 +121,8 @@ export function layoutSegments(
       );
     }
     const external = readExternal(index, given)?.checked(name, length, data);
-    return { name, shape: [...(shape as readonly number[])], length, ...layout, ...(external ? { external } : {}) };
+    const own = Object.freeze([...(shape as readonly number[])]);
+    return { name, shape: own, length, ...layout, ...(external ? { external } : {}) };
   });
   // Tensors in external buffers come last, so that the arenas need not have room for them.
   let [page, offset] = [0, 0];
@@ -132,7 +133,8 @@ export function layoutSegments(
     places.set(segment, { page, offset });
     offset += length;
   }
-  return read.map((segment) => ({ ...segment, ...places.get(segment)! }));
+  // Callers see them.
+  return read.map((segment) => Object.freeze({ ...segment, ...places.get(segment)! }));
 }
 
 function readExternal(index: number, value: External | undefined): External | undefined {

@@ -82,7 +82,7 @@ export interface InGroup {
 export interface Optimizer {
   /** The engine: "webgpu", or "cpu" for the reference. */
   readonly backend: "webgpu" | "cpu";
-  /** The tensors, in the order they were given. */
+  /** The tensors as they are now, in the order they were given; not to be changed. */
   readonly segments: readonly Segment[];
   /** The slots that this config keeps, including those of averages. */
   readonly slots: readonly string[];

@@ -50,11 +50,9 @@ export async function setRows(
   const [most, ...row] = room.segment.shape as [number, ...number[]];
   readNumber(`setRows: the rows of tensor "${name}"`, rows, { min: 1, max: most, integer: true });
   const before = layout.used[room.at]!;
-  const after = placeOf(plan, room, {
-    ...room.segment,
-    shape: [rows, ...row],
-    length: (room.segment.length / most) * rows,
-  });
+  const shape = Object.freeze([rows, ...row]);
+  const segment = Object.freeze({ ...room.segment, shape, length: (room.segment.length / most) * rows });
+  const after = placeOf(plan, room, segment);
   const added = Math.max(0, after.segment.length - before.segment.length);
   if (values !== undefined && readNumbers("setRows: values", values).length !== added) {
     throw new OptionError(

@@ -88,7 +88,9 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
   };
 
   const shell: Omit<Optimizer, "backend"> = {
-    segments,
+    get segments() {
+      return [...segments];
+    },
     replicas: plan.replicas,
     slots: planSlots(plan),
     step() {

@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { digest } from "../../src/app/cli/run_id.ts";
 import { ownFolder } from "../folder.ts";
 import { golden } from "../golden.ts";
 import { fallline, spawned } from "../run_cli.ts";
@@ -194,11 +195,16 @@ describe("custom data", () => {
     const shared = ["--data", csv, "--batch", "4", "--steps", "4"];
     const swept = await onCpu("sweep", ...shared, "--vary", "lr=0.01,0.1", "--no-compare");
     expect(swept.code).toBe(0);
-    expect(result("best.json")).toMatchObject({ data: { type: "file", path: csv } });
+    expect(result("sweep.best.json")).toMatchObject({ data: { type: "file", path: csv } });
     expect((await onCpu("search", ...shared, "--rules", "sgd", "--schedules", "constant")).code).toBe(0);
     const found = await onCpu("find-lr", ...shared, "--test-rows", "4");
     expect(found.code).toBe(0);
     expect(result("lr.json").config.data).toMatchObject({ path: csv, testRows: 4 });
+    // The folder holds the results of all three.
+    for (const name of ["sweep", "search"]) {
+      const best = `${name}.best.json`;
+      expect(result(`${name}.json`).files[best]).toBe(digest(readFileSync(join(folder, "out", best))));
+    }
   });
 
   it("are folders of IDX files of any size", async () => {

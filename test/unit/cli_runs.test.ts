@@ -211,7 +211,7 @@ describe("what a run says", () => {
     expect(await said({ TERM: "dumb" })).not.toContain(sequence);
     const { run, files } = JSON.parse(readFileSync(join(folder, "sweep/sweep.json"), "utf8"));
     expect(readFileSync(join(folder, "sweep/sweep.svg"), "utf8")).toContain(`fallline run ${run}`);
-    for (const name of ["sweep.svg", "best.json"]) expect(files[name]).toBe(digest(join(folder, "sweep", name)));
+    for (const name of ["sweep.svg", "sweep.best.json"]) expect(files[name]).toBe(digest(join(folder, "sweep", name)));
   });
 
   it("says and draws at which step it diverged, says what was tested, and its files name the run", async () => {

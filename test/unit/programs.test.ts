@@ -69,7 +69,7 @@ describe("the command line on a landscape", () => {
     const swept = await fallline(["sweep", file, ...backend, "--vary", "lr=1e-3,0.05"]);
     expect(swept).toMatchObject({ code: 0 });
     expect(written("sweep.json")).toMatchObject({ best: 1, config });
-    expect(written("best.json")).toMatchObject({ landscape: config.landscape, init: config.init });
+    expect(written("sweep.best.json")).toMatchObject({ landscape: config.landscape, init: config.init });
   });
 
   it("finds a rate", async () => {

@@ -22,6 +22,15 @@ describe("in this checkout", () => {
   it("there is nothing left to do, and it says nothing", () => {
     expect(setup(root, ["--browser"])).toEqual({ status: 0, stdout: "", stderr: "" });
   });
+
+  it("a script in TypeScript says that it is loaded before it is", () => {
+    const { status, stderr } = spawnSync(process.execPath, [join(root, "scripts/run.mjs"), "nowhere.ts"], {
+      encoding: "utf8",
+      env: { ...process.env, npm_lifecycle_event: "bench" },
+    });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^bench: loading …\n[\s\S]*Failed to load url \/nowhere\.ts/);
+  });
 });
 
 describe("in a bare tree", () => {

@@ -1,6 +1,6 @@
 // Both forms in which tensors are given, and what calls say of which group or replica they are about.
 import { describe, expect, it } from "vitest";
-import { adamw, createCpuOptimizer, layerwiseDecay, noDecay, type Tensors } from "../../src/index.ts";
+import { adamw, createCpuOptimizer, layerwiseDecay, noDecay, setRows, type Tensors } from "../../src/index.ts";
 
 describe("tensors by name", () => {
   const data = [1, 2, 3, 4];
@@ -26,6 +26,18 @@ describe("tensors by name", () => {
     expect(noDecay(named)).toEqual([{ params: ["b"], weightDecay: 0 }]);
     expect(noDecay(named)).toEqual(noDecay(tensors));
     expect(layerwiseDecay(named, { decay: 0.5 })).toEqual(layerwiseDecay(tensors, { decay: 0.5 }));
+  });
+
+  it("are shown as they are, and not changed through what is shown", async () => {
+    const optimizer = createCpuOptimizer(list, adamw());
+    const shown = optimizer.segments as { length: number; shape: number[] }[];
+    expect(() => Object.assign(shown[0]!, { length: 3 })).toThrow(TypeError);
+    expect(() => shown[0]!.shape.push(3)).toThrow(TypeError);
+    shown.length = 0;
+    await setRows(optimizer, "b", 2);
+    expect(optimizer.segments.map(({ shape }) => shape)).toEqual([[2, 2], [2]]);
+    expect(Object.keys(await optimizer.read())).toEqual(["w", "b"]);
+    for (const { shape } of optimizer.segments) expect(Object.isFrozen(shape)).toBe(true);
   });
 
   it("may be called anything", () => {

@@ -1,6 +1,5 @@
 // Run configs as files: a config itself, or the run.json of a run, which holds the config and the run's results.
 
-import { join } from "node:path";
 import type { Command } from "commander";
 import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
 import { readArray } from "../../base/options.ts";
@@ -18,8 +17,8 @@ import { mustBeSameRun } from "../../train/run_checkpoint.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig, trainableOf } from "../../train/run_config.ts";
 import type { Found } from "./checkpoints.ts";
 import { loadData } from "./data.ts";
-import { isFolder, readJson } from "./files.ts";
 import { number } from "./number.ts";
+import { readRunJson, runPath } from "./run_json.ts";
 
 export interface RunFile {
   readonly config: CompleteRunConfig;
@@ -110,9 +109,9 @@ export interface Job {
  * @throws OptionError that names the file and what is wrong with it.
  */
 export async function readRunFile(given: string, options: DataOptions = {}): Promise<RunFile> {
-  const path = isFolder(given) ? join(given, "run.json") : given;
+  const path = runPath(given);
   try {
-    const content = await readJson(path);
+    const content = await readRunJson(path);
     if (typeof content !== "object" || content === null || !("config" in content)) {
       return { config: completeConfig(content, options), outcome: undefined };
     }

@@ -14,6 +14,7 @@ import { readJson, writeWhole } from "./files.ts";
 import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { readRunFile } from "./run_file.ts";
+import { readRunJson, runPath } from "./run_json.ts";
 
 interface ScheduleCommandOptions {
   readonly steps?: number | string;
@@ -129,10 +130,11 @@ function valuesOf(
 async function readConfig(word: string): Promise<Given> {
   if (typeof number(word) === "number") return { value: number(word), name: "schedule" };
   if (word.trimStart().startsWith("{")) return { value: parse(word), name: "schedule" };
-  const content = await readJson(word);
+  const path = runPath(word);
+  const content = await readRunJson(path, "a schedule, a run config or a run.json");
   const inside = at(content, ["config", "optimizer"]) !== undefined;
   if (!inside && at(content, ["optimizer"]) === undefined) return { value: content, name: "schedule" };
-  const { config } = await readRunFile(word);
+  const { config } = await readRunFile(path);
   const { lr } = config.optimizer;
   const accumulate = accumulateOf(config.optimizer);
   /** A list with one value per `every` training steps. */
@@ -148,7 +150,7 @@ async function readConfig(word: string): Promise<Given> {
     value: lr,
     name: inside ? "config.optimizer.lr" : "optimizer.lr",
     run: {
-      path: word,
+      path,
       updates: updatesOf(config),
       recorded: {
         metric: recorded("metrics", "value", config.metric?.every),

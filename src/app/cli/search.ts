@@ -41,7 +41,7 @@ interface SearchCommandOptions extends DataOptions {
   readonly json?: boolean;
 }
 
-const files = { search: "search.json", chart: "search.svg", best: "best.json" } as const;
+const files = { search: "search.json", chart: "search.svg", best: "search.best.json" } as const;
 
 export function searchCommand(): Command {
   const command = new Command("search")
@@ -55,7 +55,11 @@ export function searchCommand(): Command {
     .option("--budget <steps>", "total steps of all runs (default: 7 times those of one run)", number);
   addJobOptions(command, labDefaults, { rule: false, steps: "steps of a full run" }).addOption(backendOption());
   return addDataOptions(command)
-    .option("--out <folder>", "where to write search.json, search.svg and best.json, the run config found", "out")
+    .option(
+      "--out <folder>",
+      "where to write search.json, search.svg and search.best.json, the run config found",
+      "out",
+    )
     .option("--json", "print only search.json to stdout")
     .action(runSearch);
 }

@@ -50,7 +50,7 @@ interface SweepCommandOptions extends JobOptions, DataOptions {
   readonly json?: boolean;
 }
 
-const files = { sweep: "sweep.json", chart: "sweep.svg", best: "best.json" } as const;
+const files = { sweep: "sweep.json", chart: "sweep.svg", best: "sweep.best.json" } as const;
 
 export function sweepCommand(): Command {
   const command = new Command("sweep")
@@ -69,7 +69,11 @@ export function sweepCommand(): Command {
   const words = { steps: "training steps", seed: "the weights, the order of the data and --random" };
   addJobOptions(command, labDefaults, words).addOption(backendOption());
   return addDataOptions(command)
-    .option("--out <folder>", "where to write sweep.json, sweep.svg and best.json, the best run as a config", "out")
+    .option(
+      "--out <folder>",
+      "where to write sweep.json, sweep.svg and sweep.best.json, the best run as a config",
+      "out",
+    )
     .option("--json", "print only sweep.json to stdout")
     .action(runSweep);
 }
