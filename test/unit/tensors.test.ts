@@ -30,7 +30,7 @@ describe("tensors by name", () => {
 
   it("are shown as they are, and not changed through what is shown", async () => {
     const optimizer = createCpuOptimizer(list, adamw());
-    const shown = optimizer.segments as { length: number; shape: number[] }[];
+    const shown = optimizer.segments as unknown as { length: number; shape: number[] }[];
     expect(() => Object.assign(shown[0]!, { length: 3 })).toThrow(TypeError);
     expect(() => shown[0]!.shape.push(3)).toThrow(TypeError);
     shown.length = 0;
