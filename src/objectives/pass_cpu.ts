@@ -11,9 +11,6 @@ export interface CpuBatch {
   readonly step: number | undefined;
 }
 
-/** The values of a tensor. */
-export type Values = (name: string) => Float32Array | Float64Array;
-
 export interface CpuPass {
   /** The model's outputs, row after row. */
   readonly outputs: Float64Array;

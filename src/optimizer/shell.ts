@@ -171,7 +171,7 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
 }
 
 /** Reads the groups or replicas of a call; their range is checked where they are used. */
-export function readWhere<K extends "group" | "replica">(
+function readWhere<K extends "group" | "replica">(
   call: string,
   where: { readonly [key in K]?: number | undefined } | undefined,
   ...keys: readonly K[]

@@ -62,7 +62,7 @@ export interface Change {
 const start: Change = { updates: 0, encoded: 0 };
 
 /** Whether the rule set has a row for all of its groups together, after theirs, used for sums over all tensors. */
-export function hasCommonRow({ rule }: RuleSet): boolean {
+function hasCommonRow({ rule }: RuleSet): boolean {
   return rule.reduction?.scope === "all";
 }
 

@@ -15,7 +15,7 @@ const markBytes = 4 * markCount;
 const unset = 0xffff_ffff;
 
 /** A mappable buffer for some bytes, with marks after them. */
-export class Staging {
+class Staging {
   readonly buffer: GPUBuffer;
   readonly #device: GPUDevice;
   readonly #bytes: number;
