@@ -26,7 +26,7 @@ import { keep, Results } from "./results.ts";
 import { addDataOptions, addJobOptions, type DataOptions, notesOf, openJob, takeDataOptions } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
-import { testPhrase } from "./train.ts";
+import { testPhrase } from "./train_phrases.ts";
 
 interface SearchCommandOptions extends DataOptions {
   readonly model?: string;
