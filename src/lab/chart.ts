@@ -383,6 +383,56 @@ function stepAxis(first: number, last: number) {
 
 const linearAxis = { type: "value" as const, scale: true, axisLabel: { formatter: short } };
 
+/** Below this, ECharts finds no round values on a linear axis, and throws. */
+const leastTop = 1e-3;
+
+/** The part of a chart's description that {@link inReach} changes. */
+interface Drawn {
+  readonly yAxis?: unknown;
+  readonly series?: unknown;
+}
+
+interface DrawnAxis {
+  readonly type?: string;
+  readonly min?: unknown;
+  readonly max?: unknown;
+  readonly axisLabel?: object;
+}
+
+interface DrawnSeries {
+  readonly yAxisIndex?: number;
+  readonly data?: readonly Point[];
+}
+
+/** A chart that ECharts can draw: tiny numbers on a linear y axis are drawn as multiples of a power of ten, under their own labels. */
+export function inReach<T extends Drawn>(chart: T): T {
+  const axes = [chart.yAxis ?? []].flat() as readonly DrawnAxis[];
+  const all = [chart.series ?? []].flat() as readonly DrawnSeries[];
+  const axisOf = ({ yAxisIndex = 0 }: DrawnSeries) => yAxisIndex;
+  const powers = axes.map(({ type }, index) => {
+    const heights = all.flatMap((each) =>
+      axisOf(each) === index ? (each.data ?? []).map(([, y]) => Math.abs(y)) : [],
+    );
+    const [, top] = extent(heights.filter(Number.isFinite));
+    return type === "value" && top > 0 && top < leastTop ? -Math.floor(Math.log10(top)) : 0;
+  });
+  if (powers.every((power) => power === 0)) return chart;
+  // In two factors, since 10 ** 324 is no float64.
+  const times = (value: number, power: number) =>
+    value * 10 ** Math.trunc(power / 2) * 10 ** (power - Math.trunc(power / 2));
+  const yAxis = axes.map((axis, index) => {
+    const power = powers[index]!;
+    const bound = (name: "min" | "max") => (typeof axis[name] === "number" ? { [name]: times(axis[name], power) } : {});
+    const axisLabel = { ...axis.axisLabel, formatter: (value: number) => short(times(value, -power)) };
+    return power === 0 ? axis : { ...axis, ...bound("min"), ...bound("max"), axisLabel };
+  });
+  const series = all.map((each) => {
+    const power = powers[axisOf(each)] ?? 0;
+    return power === 0 ? each : { ...each, data: (each.data ?? []).map(([x, y]): Point => [x, times(y, power)]) };
+  });
+  return { ...chart, yAxis: Array.isArray(chart.yAxis) ? yAxis : yAxis[0], series };
+}
+
 /** A logarithmic axis for these points, or a linear one if some are not positive or all lie close together. */
 function valueAxis(points: readonly Point[]) {
   const [low, high] = extent(points.map(([, y]) => y));

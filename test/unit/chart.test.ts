@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { chartSvg } from "../../src/app/cli/chart.ts";
 import { short } from "../../src/base/short.ts";
-import { lossChart, rangeChart, runsChart, scheduleChart, sweepChart } from "../../src/lab/chart.ts";
+import { curvatureChart, lossChart, rangeChart, runsChart, scheduleChart, sweepChart } from "../../src/lab/chart.ts";
 import { divergedPhrase, endPhrase } from "../../src/lab/phrases.ts";
 import { suggestRates } from "../../src/lab/suggest.ts";
 import { createWatch } from "../../src/train/watch.ts";
@@ -112,6 +112,25 @@ it("says of a run that diverged at which step, what was seen and what to do", ()
 it("shows a single step as a point", () => {
   expect(scheduleChart({ title: "", values: [0.1] }).series[0]!.showSymbol).toBe(true);
   expect(scheduleChart({ title: "", values: [0.1, 0.1] }).series[0]!.showSymbol).toBe(false);
+});
+
+it("draws numbers of any size, near each other too, under their own labels", () => {
+  for (const size of [1e-320, 1e-100, 1e-24, 1e-10, 1e-7, 1e-6, 1e-5, 1e-3, 1, 1e30, 1e300]) {
+    for (const losses of [[size], [size, size], [0, size], [size, size * (1 + 1e-15)], [size, size * (1 + 1e-7)]]) {
+      const curvature = losses.map((sharpness, i) => ({ step: i + 1, sharpness, edge: -size }));
+      for (const chart of [
+        lossChart({ title: "t", losses }),
+        scheduleChart({ title: "t", values: losses }),
+        curvatureChart({ title: "t", losses: [1], curvature }),
+      ]) {
+        expect(chartSvg(chart)).not.toMatch(/NaN|Infinity|undefined/);
+      }
+    }
+  }
+  const svg = chartSvg(scheduleChart({ title: "t", values: [0, 4e-24] }));
+  expect([...svg.matchAll(/>([\de.-]+)<\/text>/g)].map(([, label]) => label)).toEqual(
+    expect.arrayContaining(["1e-24", "2e-24", "4e-24"]),
+  );
 });
 
 it("has the last parts of long names", () => {

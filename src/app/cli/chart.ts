@@ -3,6 +3,7 @@ import { LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
+import { inReach } from "../../lab/chart.ts";
 
 use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
 
@@ -16,7 +17,7 @@ export interface Description {
 /** A chart as an SVG document, 900 × 480 unless its description has a size. */
 export function chartSvg({ width = 900, height = 480, ...option }: Description): string {
   const chart = init(null, null, { renderer: "svg", ssr: true, width, height });
-  chart.setOption({ ...option, animation: false, backgroundColor: "#ffffff" });
+  chart.setOption({ ...inReach(option), animation: false, backgroundColor: "#ffffff" });
   const svg = chart.renderToSVGString();
   chart.dispose();
   return renumbered(svg);

@@ -31,7 +31,7 @@ export function readState<F extends Fields>(fields: F, words: URLSearchParams): 
         return [name, parse(name, each, text)];
       } catch (error) {
         if (!(error instanceof OptionError)) throw error;
-        wrong.push(`${error.message} (in the address; using ${print(each.default)})`);
+        wrong.push(`${error.message} (in the address; using ${print(each.default) || "none"})`);
         return [name, each.default];
       }
     }),

@@ -11,6 +11,7 @@ import {
 import { type EChartsType, init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { short } from "../../base/short.ts";
+import { inReach } from "../../lab/chart.ts";
 import { h } from "./elements.ts";
 import { color, isDark, rem } from "./looks.ts";
 
@@ -55,7 +56,7 @@ export class ChartBox {
     // A chart may ask for a height, as the lab's with several panels do; its width is that of its container.
     if (typeof height === "number") this.element.style.height = `${height}px`;
     this.#chart ??= init(this.element, themeOf());
-    const looks = inLooks(rest, this.element.clientWidth);
+    const looks = inLooks(inReach(rest), this.element.clientWidth);
     this.#chart.setOption({ backgroundColor: "transparent", ...looks, animation: false }, { notMerge: true });
   }
 

@@ -179,7 +179,13 @@ export class Curves {
           stroke: color(name),
           width,
           ...(dash ? { dash: [...dash] } : {}),
-          points: { show: points ?? false },
+          // A single value makes no line.
+          points: {
+            show:
+              points ??
+              ((plot: UPlot, i: number) =>
+                Array.from<unknown>(plot.data[i]!).filter((value) => value !== null).length === 1),
+          },
         })),
       ],
       hooks: {

@@ -10,7 +10,7 @@ const mostCurves = 8;
 
 const kinds = {
   loss: { title: "Loss", y: "loss", curves: ["loss", "mean of 20"] },
-  test: { title: "On the test rows", y: "test", curves: ["test"], first: "test" },
+  test: { title: "The metric along the way", y: "test", curves: ["test"], first: "test" },
   rate: { title: "Learning rate", y: "rate", curves: ["rate"] },
   norm: { title: "Gradient norm, before clipping", y: "norm", curves: ["norm"], logY: true },
   ratios: { title: "Update of each layer, relative to its norm", y: "share", curves: [], logY: true },
@@ -49,8 +49,8 @@ class RunChart {
     this.begin(kinds[name].curves);
   }
 
-  /** Starts again, with curves of these names. */
-  begin(labels: readonly string[]): void {
+  /** Starts again, with curves of these names. @param y What they show; default as the kind of chart has it. */
+  begin(labels: readonly string[], y: string = kinds[this.#name].y): void {
     this.#series = new Series();
     this.#labels = labels.slice(0, mostCurves);
     this.#close.abort();
@@ -68,7 +68,7 @@ class RunChart {
       {
         title: `${kind.title}, by step`,
         x: "step",
-        y: kind.y,
+        y,
         height: 13,
         empty: `drawn once there is a ${"first" in kind ? kind.first : "step"}`,
         logY: "logY" in kind,
@@ -144,11 +144,15 @@ export class RunCharts {
     for (const [name, { card }] of Object.entries(this.#charts)) card.hidden = !names.includes(name as ChartName);
   }
 
-  /** @param layers The names of the layers whose updates are drawn. */
-  begin(layers: readonly string[]): void {
+  /**
+   * @param layers The names of the layers whose updates are drawn.
+   * @param metric What is measured along the way: "test accuracy".
+   */
+  begin(layers: readonly string[], metric?: string): void {
     this.#recent = [];
     for (const [name, chart] of Object.entries(this.#charts)) {
-      chart.begin(name === "ratios" ? layers : kinds[name as ChartName].curves);
+      const curves = name === "ratios" ? layers : kinds[name as ChartName].curves;
+      chart.begin(curves, name === "test" ? metric : undefined);
     }
   }
 

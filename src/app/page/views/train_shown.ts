@@ -140,7 +140,8 @@ class ShownRun implements TrainListeners {
     this.#watch = run.config.watch || run.config.optimizer.maximize ? null : createWatch();
     this.#layers = tensorsOf(run.config);
     display.charts.show(chartsOf(run.config));
-    display.charts.begin(this.#layers);
+    const metric = run.config.metric?.type.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+    display.charts.begin(this.#layers, metric);
   }
 
   /** Shows what was made before. */
