@@ -2,12 +2,12 @@
 // of a rectangle drawn over it is recomputed.
 import { number, whole } from "../../../lab/experiments/experiment.ts";
 import { breathe } from "../../../objectives/turns.ts";
-import { Curves } from "../curves.ts";
+import { Curves, type CurvesOptions } from "../curves.ts";
 import { h } from "../elements.ts";
 import { field, type State } from "../fields.ts";
-import { channelsOf, color } from "../looks.ts";
 import { defineView, type Page } from "../view.ts";
-import { cascade, landmarks, periodOf } from "./cascade_runs.ts";
+import { CascadePicture, columns, type Range } from "./cascade_picture.ts";
+import { cascade, periodOf } from "./cascade_runs.ts";
 import { Work } from "./work.ts";
 
 const wholePicture = { from: 2.8, to: 4, low: 0, high: 1 } as const;
@@ -23,8 +23,6 @@ const fields = {
 };
 type CascadeState = State<typeof fields>;
 
-/** Columns of the picture, one for each rate, and its rows. */
-const [columns, rows] = [1024, 560];
 /** How many values of each rate are kept to find the length of its cycle. */
 const remembered = 34;
 /** The smallest range that float32 can resolve. */
@@ -43,28 +41,29 @@ export const view = defineView({
   open: (root, page) => openCascade(root, page as Page<CascadeState>),
 });
 
+const exponentCurves: CurvesOptions = {
+  title: "The Lyapunov exponent by r: below 0 it settles, above 0 it is chaotic",
+  empty: "the Lyapunov exponent by r, once all steps are drawn: below 0 it settles, above 0 it is chaotic",
+  x: "r",
+  y: "Lyapunov exponent",
+  curves: [
+    { label: "exponent", color: "run-0", width: 1 },
+    { label: "0", color: "soft", width: 1, dash: [4, 4] },
+  ],
+  height: 14,
+};
+
 function openCascade(root: HTMLElement, page: Page<CascadeState>) {
-  const canvas = h("canvas", { width: columns, height: rows, class: "picture", tabindex: "0", role: "img" });
-  const marks = h("div", { class: "marks" });
-  const box = h("div", { class: "selection", hidden: true });
-  const frame = h("div", { class: "framed" }, canvas, marks, box);
+  const picture = new CascadePicture({
+    over(across, up) {
+      under.textContent = drawn && across !== null && up !== null ? placeText(drawn, across, up) : " ";
+    },
+    chosen: (left, top, right, bottom) => page.set(partOf(drawn!, left, top, right, bottom)),
+  });
   const found = h("p", { class: "found", id: "doublings" });
   const under = h("p", { class: "under" }, " ");
   const progress = h("progress", { value: 0, max: 1, "aria-label": "progress" });
-  const exponents = new Curves(
-    {
-      title: "The Lyapunov exponent by r: below 0 it settles, above 0 it is chaotic",
-      empty: "the Lyapunov exponent by r, once all steps are drawn: below 0 it settles, above 0 it is chaotic",
-      x: "r",
-      y: "Lyapunov exponent",
-      curves: [
-        { label: "exponent", color: "run-0", width: 1 },
-        { label: "0", color: "soft", width: 1, dash: [4, 4] },
-      ],
-      height: 14,
-    },
-    page.closed,
-  );
+  const exponents = new Curves(exponentCurves, page.closed);
   const again = h("button", { type: "button", class: "primary", id: "draw", onclick: () => draw() }, "draw");
   const work = new Work(page, [again]);
   const go = (range: Partial<CascadeState>) => page.set(range);
@@ -87,11 +86,9 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
       button("window of 3", () => go({ from: 3.82, to: 3.86, low: 0.1, high: 1 })),
     ),
     progress,
-    h("div", { class: "card" }, frame, under, found, exponents.element),
+    h("div", { class: "card" }, picture.element, under, found, exponents.element),
   );
 
-  const context = canvas.getContext("2d")!;
-  let counts = new Uint32Array(columns * rows);
   let drawn: CascadeState | undefined;
   let stop: AbortController | undefined;
   let soon: ReturnType<typeof setTimeout> | undefined;
@@ -108,8 +105,7 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
     stop?.abort();
     const mine = new AbortController();
     stop = mine;
-    canvas.setAttribute("aria-label", `What descent settles to for r from ${state.from} to ${state.to}`);
-    showMarks(state);
+    picture.announce(state);
     await idle;
     if (mine.signal.aborted || page.closed.aborted) return;
     idle = work.doAnew((engine, signal) => sample(state, engine, AbortSignal.any([signal, mine.signal])));
@@ -118,11 +114,12 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
   let idle: Promise<void> = Promise.resolve();
 
   async function sample(
-    { from, to, low, high, settle, samples }: CascadeState,
+    range: CascadeState,
     engine: Parameters<typeof cascade>[0]["engine"],
     signal: AbortSignal,
   ): Promise<void> {
-    counts = new Uint32Array(columns * rows);
+    const { from, to, settle, samples } = range;
+    picture.clear();
     const rates = Array.from({ length: columns }, (_, i) => from + ((to - from) * (i + 0.5)) / columns);
     const late: number[][] = rates.map(() => []);
     let shownAt = 0;
@@ -139,23 +136,20 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
           progress.value = done / 2;
         },
         onSample(values, count) {
-          for (const [i, value] of values.entries()) {
-            if (count > samples - remembered) late[i]!.push(value);
-            const row = Math.floor(((high - value) / (high - low)) * rows);
-            if (row >= 0 && row < rows) counts[row * columns + i]!++;
-          }
+          picture.add(values, range);
+          if (count > samples - remembered) for (const [i, value] of values.entries()) late[i]!.push(value);
           progress.value = 0.5 + count / samples / 2;
           if (performance.now() - shownAt < 60 && count < samples) return;
           shownAt = performance.now();
           page.say(`${count} of ${samples} steps of ${columns} rates drawn`);
-          paint();
+          picture.paint(samples);
         },
         async turn() {
           await page.visible();
           await breathe();
         },
       });
-      paint();
+      picture.paint(samples);
       exponents.draw([rates, [...lyapunov].map((value) => Math.max(-2, value)), rates.map(() => 0)]);
       const doublings = doublingsOf(rates, late);
       found.textContent = doublings.length > 0 ? `Found here: ${doublings.join(", ")}.` : "";
@@ -164,51 +158,6 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
     }
   }
 
-  function paint(): void {
-    const [ink, card] = [channelsOf(color("run-0")), channelsOf(color("card"))];
-    const image = context.createImageData(columns, rows);
-    const most = Math.log1p(Math.max(8, (drawn?.samples ?? 0) / 8));
-    for (let i = 0; i < counts.length; i++) {
-      const share = counts[i] === 0 ? 0 : Math.min(1, 0.35 + (0.65 * Math.log1p(counts[i]!)) / most);
-      for (let k = 0; k < 3; k++) image.data[4 * i + k] = card[k]! + share * (ink[k]! - card[k]!);
-      image.data[4 * i + 3] = 255;
-    }
-    context.putImageData(image, 0, 0);
-  }
-
-  /** Marks the rates at which cycles are known to start. */
-  function showMarks({ from, to }: CascadeState): void {
-    marks.replaceChildren(
-      ...landmarks
-        .filter(({ at }) => at > from && at < to)
-        .map(({ name, at }) => {
-          const mark = h("span", { class: "mark" }, h("small", {}, name, h("span", { class: "at" }, `: ${at}`)));
-          mark.style.left = `${(100 * (at - from)) / (to - from)}%`;
-          return mark;
-        }),
-    );
-  }
-
-  followPointer(canvas, box, {
-    over(across, up) {
-      if (!drawn || across === null || up === null) {
-        under.textContent = " ";
-        return;
-      }
-      const { from, to, low, high } = drawn;
-      under.textContent = `r = ${(from + across * (to - from)).toPrecision(7)}, value ${(high - up * (high - low)).toPrecision(5)}`;
-    },
-    chosen(left, top, right, bottom) {
-      const { from, to, low, high } = drawn!;
-      const [width, height] = [to - from, high - low];
-      go({
-        from: Number((from + left * width).toPrecision(8)),
-        to: Number((from + right * width).toPrecision(8)),
-        low: Number((high - bottom * height).toPrecision(6)),
-        high: Number((high - top * height).toPrecision(6)),
-      });
-    },
-  });
   page.closed.addEventListener("abort", () => stop?.abort());
 
   return {
@@ -218,9 +167,25 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
       soon = setTimeout(() => state === page.state && draw(), drawn ? 250 : 0);
     },
     recolor() {
-      paint();
+      picture.paint(drawn?.samples ?? 0);
       exponents.recolor();
     },
+  };
+}
+
+/** The rate and the value at a place of the picture. */
+function placeText({ from, to, low, high }: Range, across: number, up: number): string {
+  return `r = ${(from + across * (to - from)).toPrecision(7)}, value ${(high - up * (high - low)).toPrecision(5)}`;
+}
+
+/** The range of a rectangle in the picture. */
+function partOf({ from, to, low, high }: Range, left: number, top: number, right: number, bottom: number): Range {
+  const [width, height] = [to - from, high - low];
+  return {
+    from: Number((from + left * width).toPrecision(8)),
+    to: Number((from + right * width).toPrecision(8)),
+    low: Number((high - bottom * height).toPrecision(6)),
+    high: Number((high - top * height).toPrecision(6)),
   };
 }
 
@@ -235,46 +200,4 @@ function doublingsOf(rates: readonly number[], late: readonly (readonly number[]
       ? []
       : [`a cycle of ${period} from r = ${rates[first]!.toFixed(digits - 1)} on`];
   });
-}
-
-interface Pointer {
-  /** Called with the pointer's place, as shares of the element from its top left corner; null once it has left. */
-  over(across: number | null, up: number | null): void;
-  /** Called with a rectangle that was drawn. */
-  chosen(left: number, top: number, right: number, bottom: number): void;
-}
-
-/** Lets rectangles be drawn over an element; `box` shows one while it is drawn. */
-function followPointer(element: HTMLElement, box: HTMLElement, { over, chosen }: Pointer): void {
-  let from: readonly [number, number] | undefined;
-  const placeOf = (event: PointerEvent): readonly [number, number] => {
-    const { left, top, width, height } = element.getBoundingClientRect();
-    const within = (share: number) => Math.min(1, Math.max(0, share));
-    return [within((event.clientX - left) / width), within((event.clientY - top) / height)];
-  };
-  const rectangle = ([x1, y1]: readonly [number, number], [x2, y2]: readonly [number, number]) =>
-    [Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2)] as const;
-  element.addEventListener("pointerdown", (event) => {
-    element.setPointerCapture(event.pointerId);
-    from = placeOf(event);
-  });
-  element.addEventListener("pointermove", (event) => {
-    const at = placeOf(event);
-    over(...at);
-    if (!from) return;
-    const [left, top, right, bottom] = rectangle(from, at);
-    box.hidden = false;
-    box.style.inset = `${100 * top}% ${100 * (1 - right)}% ${100 * (1 - bottom)}% ${100 * left}%`;
-  });
-  const end = (event: PointerEvent, isChosen: boolean) => {
-    if (!from) return;
-    const [left, top, right, bottom] = rectangle(from, placeOf(event));
-    from = undefined;
-    box.hidden = true;
-    // A smaller rectangle is a click.
-    if (isChosen && right - left > 0.02 && bottom - top > 0.02) chosen(left, top, right, bottom);
-  };
-  element.addEventListener("pointerup", (event) => end(event, true));
-  element.addEventListener("pointercancel", (event) => end(event, false));
-  element.addEventListener("pointerleave", () => over(null, null));
 }

@@ -1,10 +1,7 @@
 // Schedules: the course of a learning rate as blocks, each a schedule of the registry with its options, in an order set by
 // dragging; all schedules of the registry to start from; and the whole course as JSON and as TypeScript.
 import { DataError, FalllineError, OptionError } from "../../../base/errors.ts";
-import { isOptions } from "../../../base/options.ts";
 import type { LabOption } from "../../../lab/experiments/experiment.ts";
-import { scheduleDefinitions } from "../../../schedules/index.ts";
-import type { ScheduleOption } from "../../../schedules/schedule.ts";
 import { Curves } from "../curves.ts";
 import { h, svg } from "../elements.ts";
 import { field, type State } from "../fields.ts";
@@ -18,11 +15,11 @@ import {
   exampleOf,
   firstBlocks,
   mostBlocks,
-  mostSteps,
   readBlocks,
   scheduleTypes,
   typescriptOf,
 } from "./schedule_blocks.ts";
+import { BlockCards } from "./schedule_cards.ts";
 import { handlesOf } from "./schedule_handles.ts";
 
 /** The blocks in the address. */
@@ -66,7 +63,12 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
   }));
   const plot = new Curves({ title: "The rate by step", x: "step", y: "rate", curves, height: 22 }, page.closed);
   const handles = new Handles(plot);
-  const cards = h("ol", { class: "cards blocks" });
+  const current = () => readBlocks(page.state.blocks);
+  const set = (blocks: readonly Block[]) => {
+    page.warn("");
+    page.set({ blocks: JSON.stringify(blocks) });
+  };
+  const cards = new BlockCards({ current, set, warn: (text) => page.warn(text) });
   const said = h("p", { class: "why", id: "observes" });
   const json = h("textarea", { rows: 7, readonly: true, "aria-label": "the schedule as JSON" });
   const typescript = h("textarea", { rows: 7, readonly: true, "aria-label": "the schedule as TypeScript" });
@@ -75,76 +77,37 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
     "aria-label": "a schedule as JSON",
     placeholder: '{ "type": "oneCycle", "max": 0.1, "steps": 1000 }',
   });
-  const gallery = h("div", { class: "gallery" });
-  const button = (text: string, onclick: () => void, label?: string) =>
-    h("button", { type: "button", onclick, "aria-label": label }, text);
-  const copy = (area: HTMLTextAreaElement) =>
-    button("copy", async () => {
-      try {
-        await navigator.clipboard.writeText(area.value);
-        page.say("copied");
-      } catch (error) {
-        if (!(error instanceof DOMException)) throw error;
-        area.select();
-        page.say("this browser does not let pages copy; the text is selected");
-      }
-    });
   root.append(
     h("section", { class: "card" }, plot.element, said),
-    cards,
-    h("details", { class: "card" }, h("summary", {}, "add a block: all schedules"), gallery),
+    cards.element,
+    h("details", { class: "card" }, h("summary", {}, "add a block: all schedules"), gallery(add)),
     h(
       "div",
       { class: "pair" },
-      h("section", { class: "card" }, h("div", { class: "row" }, h("h2", {}, "JSON"), copy(json)), json),
-      h(
-        "section",
-        { class: "card" },
-        h("div", { class: "row" }, h("h2", {}, "TypeScript"), copy(typescript)),
+      textCard(
+        "JSON",
+        button("copy", () => copy(json, page)),
+        json,
+      ),
+      textCard(
+        "TypeScript",
+        button("copy", () => copy(typescript, page)),
         typescript,
       ),
-      h(
-        "section",
-        { class: "card" },
-        h(
-          "div",
-          { class: "row" },
-          h("h2", {}, "Paste one"),
-          button("show it", () => paste()),
-        ),
-        pasted,
-      ),
+      textCard("Paste one", button("show it", paste), pasted),
     ),
     h(
       "div",
       { class: "row" },
-      h("button", { type: "button", class: "primary", id: "to-train", onclick: () => train() }, "train with this"),
+      h("button", { type: "button", class: "primary", id: "to-train", onclick: train }, "train with this"),
     ),
   );
-  for (const type of scheduleTypes) {
-    gallery.append(
-      h(
-        "button",
-        {
-          type: "button",
-          class: "sample",
-          onclick: () => {
-            const blocks = current();
-            if (blocks.length === mostBlocks) return page.warn(`there can be at most ${mostBlocks} blocks`);
-            set([...blocks, exampleOf(type, 250)]);
-          },
-        },
-        thumbnail(exampleOf(type, 250)),
-        type,
-      ),
-    );
-  }
 
-  const current = () => readBlocks(page.state.blocks);
-  const set = (blocks: readonly Block[]) => {
-    page.warn("");
-    page.set({ blocks: JSON.stringify(blocks) });
-  };
+  function add(block: Block): void {
+    const blocks = current();
+    if (blocks.length === mostBlocks) page.warn(`there can be at most ${mostBlocks} blocks`);
+    else set([...blocks, block]);
+  }
 
   /** Sets the blocks after a point was moved by pointer or key; shows an error if they are invalid together. */
   function put(blocks: readonly Block[]): void {
@@ -173,65 +136,6 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
     page.go("train", { schedule: JSON.stringify(composed(blocks)), steps });
   }
 
-  let dragged: number | undefined;
-
-  function move(from: number, to: number): void {
-    const blocks = [...current()];
-    if (to < 0 || to >= blocks.length || from === to) return;
-    blocks.splice(to, 0, ...blocks.splice(from, 1));
-    set(blocks);
-    cards.children[to]?.querySelector<HTMLElement>("button")?.focus();
-  }
-
-  function cardOf(block: Block, index: number, count: number): HTMLElement {
-    const { schedule, steps } = block;
-    const type = isOptions(schedule) ? String(schedule.type) : "a constant";
-    const definition = scheduleDefinitions.find((each) => each.type === type);
-    const replace = (next: Partial<Block>) =>
-      set(current().map((each, i) => (i === index ? { ...each, ...next } : each)));
-    const card = h(
-      "li",
-      {
-        class: `card run run-${index}`,
-        draggable: "true",
-        ondragstart: () => {
-          dragged = index;
-        },
-        ondragover: (event: DragEvent) => event.preventDefault(),
-        ondrop: (event: DragEvent) => {
-          event.preventDefault();
-          if (dragged !== undefined) move(dragged, index);
-          dragged = undefined;
-        },
-      },
-      h(
-        "div",
-        { class: "row" },
-        h("h2", {}, h("span", { class: "swatch" }), type),
-        button("←", () => move(index, index - 1), `move block ${index + 1} to the left`),
-        button("→", () => move(index, index + 1), `move block ${index + 1} to the right`),
-        button(
-          "×",
-          () =>
-            count > 1 ? set(current().filter((_, i) => i !== index)) : page.warn("there must be at least one block"),
-          `remove block ${index + 1}`,
-        ),
-      ),
-      optionBox("length in steps", String(steps), (text) => {
-        const value = Number(text);
-        if (!Number.isInteger(value) || value < 1 || value > mostSteps) {
-          throw new OptionError(`steps is ${text || "missing"}; it must be a whole number from 1 to ${mostSteps}`);
-        }
-        replace({ steps: value });
-      }),
-      ...(definition?.options ?? []).map((option) =>
-        ownOption(option, schedule as Record<string, unknown>, (next) => replace({ schedule: next })),
-      ),
-    );
-    return card;
-  }
-
-  const recent = { text: "" };
   return {
     update({ blocks: text }: SchedulesState) {
       const blocks = readBlocks(text);
@@ -252,74 +156,36 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
         observed.length > 0
           ? `It observes the ${observed.join(" and the ")} of a run: the curve shows it before any observation.`
           : "";
-      if (
-        text === recent.text ||
-        (cards.contains(document.activeElement) && document.activeElement instanceof HTMLInputElement)
-      )
-        return;
-      recent.text = text;
-      cards.replaceChildren(...blocks.map((block, i) => cardOf(block, i, blocks.length)));
+      cards.show(blocks, text);
     },
     recolor: () => plot.recolor(),
   };
 }
 
-/** A box for an option of a schedule: JSON, or a word. */
-function ownOption(
-  { name, allowed, default: standard }: ScheduleOption,
-  schedule: Readonly<Record<string, unknown>>,
-  onChange: (schedule: unknown) => void,
-): HTMLElement {
-  const value = schedule[name];
-  const shown = value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value);
-  return optionBox(
-    name,
-    shown,
-    (text) => {
-      const { [name]: _, ...rest } = schedule;
-      const next = text.trim() === "" ? rest : { ...rest, [name]: jsonOf(text) };
-      create(next, String(schedule.type));
-      onChange(next);
-    },
-    { title: allowed, placeholder: standard === undefined ? "" : String(standard) },
-  );
+const button = (text: string, onclick: () => void) => h("button", { type: "button", onclick }, text);
+
+function textCard(title: string, action: HTMLElement, area: HTMLTextAreaElement): HTMLElement {
+  return h("section", { class: "card" }, h("div", { class: "row" }, h("h2", {}, title), action), area);
 }
 
-function jsonOf(text: string): unknown {
+async function copy(area: HTMLTextAreaElement, page: Pick<Page<SchedulesState>, "say">): Promise<void> {
   try {
-    return JSON.parse(text);
+    await navigator.clipboard.writeText(area.value);
+    page.say("copied");
   } catch (error) {
-    if (error instanceof SyntaxError) return text;
-    throw error;
+    if (!(error instanceof DOMException)) throw error;
+    area.select();
+    page.say("this browser does not let pages copy; the text is selected");
   }
 }
 
-function optionBox(
-  name: string,
-  value: string,
-  onInput: (text: string) => void,
-  { title = "", placeholder = "" }: { readonly title?: string; readonly placeholder?: string } = {},
-): HTMLElement {
-  const wrong = h("small", { class: "wrong", role: "alert" });
-  const input = h("input", {
-    type: "text",
-    value,
-    placeholder,
-    autocomplete: "off",
-    spellcheck: "false",
-    oninput() {
-      try {
-        onInput(input.value);
-        wrong.textContent = "";
-        input.removeAttribute("aria-invalid");
-      } catch (error) {
-        if (!(error instanceof OptionError)) throw error;
-        wrong.textContent = error.message;
-        input.setAttribute("aria-invalid", "true");
-      }
-    },
+/** A button for each schedule of the registry. */
+function gallery(add: (block: Block) => void): HTMLElement {
+  const samples = scheduleTypes.map((type) => {
+    const block = exampleOf(type, 250);
+    return h("button", { type: "button", class: "sample", onclick: () => add(block) }, thumbnail(block), type);
   });
-  return h("label", { title }, name, input, wrong);
+  return h("div", { class: "gallery" }, ...samples);
 }
 
 /** A block's curve as a thumbnail. */

@@ -8,17 +8,18 @@ import { readRunConfig } from "../../../train/run_config.ts";
 import { h } from "../elements.ts";
 import { takeDrops } from "../files.ts";
 import { InputFirst } from "../input_first.ts";
-import { asOnlyKeeper, forgetRun, keptRun } from "../kept_run.ts";
+import { asOnlyKeeper } from "../kept_run.ts";
 import { defineView, type OpenView, type Page } from "../view.ts";
 import { followRule, Numbers } from "./job.ts";
 import { type ChartName, RunCharts } from "./train_charts.ts";
 import { ConfigBox } from "./train_config.ts";
 import { fields, type TrainState } from "./train_fields.ts";
+import { KeptBox } from "./train_kept.ts";
 import { parseRunConfig, ruleName, runConfigOf } from "./train_run.ts";
 import { type Display, Pause, showRun } from "./train_shown.ts";
 import { TableCard } from "./train_table.ts";
 import { TrainedUse } from "./train_use.ts";
-import { attempting, messageOf, Work } from "./work.ts";
+import { attempting, Work } from "./work.ts";
 
 export const view = defineView({
   name: "train",
@@ -34,17 +35,19 @@ export const view = defineView({
   open: (root, page) => openTrain(root, page as Page<TrainState>),
 });
 
+const shownNumbers = [
+  "step",
+  "loss",
+  "learning rate",
+  "gradient norm",
+  "steps/s",
+  "test loss",
+  "test accuracy",
+] as const;
+
 async function openTrain(root: HTMLElement, page: Page<TrainState>): Promise<OpenView<TrainState>> {
   const attempt = attempting(page);
-  const numbers = new Numbers(
-    "step",
-    "loss",
-    "learning rate",
-    "gradient norm",
-    "steps/s",
-    "test loss",
-    "test accuracy",
-  );
+  const numbers = new Numbers(...shownNumbers);
   const progress = h("progress", { value: 0, max: 1, "aria-label": "progress" });
   const events = h("ol", { class: "events", id: "events" });
   const charts = new RunCharts(
@@ -54,11 +57,13 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>): Promise<Ope
   const use = new TrainedUse(() => page.engine(), attempt);
   const pause = new Pause();
   const trainButton = h("button", { type: "button", class: "primary", id: "train", disabled: true }, "train");
-  const continueButton = h("button", { type: "button", id: "continue" }, "continue the last run");
-  const forgetButton = h("button", { type: "button", id: "forget" }, "forget it");
-  const keptText = h("span", { id: "kept-run", role: "status" });
-  const keptBox = h("p", { class: "row", id: "kept", hidden: true }, keptText, continueButton, forgetButton);
-  const work = new Work(page, [trainButton, continueButton, forgetButton]);
+  const keptBox = new KeptBox((kept) => {
+    if (kept.table) table.file = kept.table;
+    page.set(kept.state as Partial<TrainState>);
+    table.open(page.state);
+    return trainFrom(kept.bytes);
+  });
+  const work = new Work(page, [trainButton, ...keptBox.buttons]);
   const table = new TableCard(page, (file) => attempt(() => takeFile(file)));
   const config = new ConfigBox(
     page,
@@ -73,7 +78,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>): Promise<Ope
     table.element,
     config.note,
     h("div", { class: "row" }, trainButton, pause.button, work.stopButton),
-    keptBox,
+    keptBox.element,
     config.imported,
     numbers.element,
     progress,
@@ -81,7 +86,11 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>): Promise<Ope
     use.element,
     config.element,
   );
-  takeDrops(page.closed, (dropped) => attempt(() => takeDropped(dropped)));
+  takeDrops(page.closed, (files) =>
+    attempt(async () => {
+      for (const file of atMostOne(files)) await takeFile(file);
+    }),
+  );
 
   const display: Display = {
     ...{ page, numbers, progress, charts, events, use, pause, table },
@@ -97,7 +106,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>): Promise<Ope
         }
         numbers.clear();
         events.replaceChildren();
-        keptBox.hidden = true;
+        keptBox.element.hidden = true;
         config.imported.hidden = true;
         pause.hold(false);
         pause.button.disabled = false;
@@ -106,54 +115,15 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>): Promise<Ope
       .finally(() => {
         pause.hold(false);
         pause.button.disabled = true;
-        return offerKept();
+        return keptBox.offer();
       });
   trainButton.onclick = () => trainFrom();
-  continueButton.onclick = async () => {
-    const kept = await keptRun();
-    if (!kept) return offerKept();
-    if (kept.table) table.file = kept.table;
-    page.set(kept.state as Partial<TrainState>);
-    table.open(page.state);
-    return trainFrom(kept.bytes);
-  };
-  forgetButton.onclick = async () => {
-    await forgetRun();
-    await offerKept();
-  };
-  await offerKept();
+  await keptBox.offer();
   await page.engine();
   if (page.state.data === "digits" && page.state.model === fields.model.default) table.fitModel();
   trainButton.disabled = false;
 
-  /** Offers to continue the kept run, if there is one, or shows why none can be kept. */
-  async function offerKept(): Promise<void> {
-    try {
-      const kept = await keptRun();
-      keptBox.hidden = kept === null;
-      if (kept) {
-        const { title, step, steps } = kept;
-        keptText.textContent = `The last run is unfinished: ${title}, ${step} of ${steps} steps.`;
-      }
-    } catch (error) {
-      keptBox.hidden = false;
-      keptText.textContent = `This browser cannot save runs: ${messageOf(error)}`;
-      continueButton.hidden = true;
-      forgetButton.hidden = true;
-    }
-  }
-
   /** Takes a chosen or dropped file, by its kind. */
-  async function takeDropped(files: readonly File[]): Promise<void> {
-    const [file, ...others] = files;
-    if (!file) return;
-    if (others.length > 0) {
-      const names = files.map(({ name }) => name).join(", ");
-      throw new DataError(`${files.length} files were dropped, ${names}; the page takes one at a time`);
-    }
-    await takeFile(file);
-  }
-
   async function takeFile(given: File): Promise<void> {
     const { name } = given;
     if (/\.[ct]sv$|\.txt$/i.test(name)) {
@@ -205,4 +175,11 @@ function chartsWanted({ every, sharpness }: TrainState): readonly ChartName[] {
     ...(every > 0 ? (["test"] as const) : []),
     ...(sharpness > 0 ? (["sharpness"] as const) : []),
   ];
+}
+
+/** @throws DataError for several. */
+function atMostOne(files: readonly File[]): readonly File[] {
+  if (files.length <= 1) return files;
+  const names = files.map(({ name }) => name).join(", ");
+  throw new DataError(`${files.length} files were dropped, ${names}; the page takes one at a time`);
 }
