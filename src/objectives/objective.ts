@@ -157,12 +157,13 @@ export function bind(
     "microBatch",
   ]) as ObjectiveOptions;
   const bound = program.segmentsOf(segments);
+  const mustHold = holding(segments, bound);
   if (!program.needsData) {
     for (const [name, value] of Object.entries({ data, batch, microBatch })) {
       if (value === undefined) continue;
       throw new OptionError(`${name} is ${show(value)}; ${program.title} takes no data, so it must be left out`);
     }
-    return { program, binding: { segments: bound, data: undefined, batch: 1, microBatch: undefined } };
+    return { program, binding: { segments: bound, data: undefined, batch: 1, microBatch: undefined, mustHold } };
   }
   readDataset("data", data as Dataset);
   readNumber("batch", batch, { min: 1, integer: true });
@@ -175,7 +176,20 @@ export function bind(
     }
   }
   checkProgramData(program, data!);
-  return { program, binding: { segments: bound, data, batch: batch!, microBatch } };
+  return { program, binding: { segments: bound, data, batch: batch!, microBatch, mustHold } };
+}
+
+/** Whether an optimizer's tensors, of which an objective uses some, still have the rows that they had. */
+function holding(segments: readonly Segment[], bound: readonly Segment[]): () => void {
+  const places = bound.map((segment) => segments.indexOf(segment));
+  return () => {
+    const changed = bound.findIndex((segment, i) => segments[places[i]!] !== segment);
+    if (changed < 0) return;
+    const { name, shape } = bound[changed]!;
+    throw new OptionError(
+      `tensor "${name}" has ${segments[places[changed]!]!.shape[0]} rows in use; the objective was made for ${shape[0]}: make it anew after setRows()`,
+    );
+  };
 }
 
 /** @throws OptionError if the data does not fit the program, DataError for bad data. */
@@ -253,9 +267,14 @@ const noRows = new Uint32Array();
 /**
  * The rows of a step.
  *
- * @throws OptionError if a step gets no rows, too many, or one that the data set does not have.
+ * @throws OptionError if a step gets no rows, too many, or one that the data set does not have, and after `setRows`.
  */
-export function readRows(rows: Uint32Array | undefined, { title }: Program, { data, batch }: Binding): Uint32Array {
+export function readRows(
+  rows: Uint32Array | undefined,
+  { title }: Program,
+  { data, batch, mustHold }: Binding,
+): Uint32Array {
+  mustHold();
   if (!data) {
     if (rows === undefined) return noRows;
     throw new OptionError(`rows is ${show(rows)}; ${title} takes no data, so it must be left out`);

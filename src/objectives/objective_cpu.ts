@@ -77,6 +77,7 @@ class CpuObjective implements Objective {
 
   async evaluate(data?: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
     checkEvaluation(this.#program, data, onProgress);
+    this.#binding.mustHold();
     const steps = this.#steps();
     const judge = this.#bound.evaluation(data);
     const every = data ? everyRow(data) : undefined;

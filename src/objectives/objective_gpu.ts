@@ -107,6 +107,7 @@ class BoundObjective implements GpuObjective {
   encode(pass: GPUComputePassEncoder): void {
     this.#reports.mustLive("encode");
     mustBePass(pass);
+    this.#binding.mustHold();
     const { microBatches, after } = this.#bound;
     for (const dispatches of microBatches.slice(0, this.#microBatches)) encodeDispatches(pass, dispatches);
     encodeDispatches(pass, after);
@@ -130,6 +131,7 @@ class BoundObjective implements GpuObjective {
 
   async #evaluate(data?: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
     checkEvaluation(this.#program, data, onProgress);
+    this.#binding.mustHold();
     const { updates } = this.#optimizer;
     const { rows: into, examples } = this.#bound;
     const weight = data ? weightOf(everyRow(data), data) : examples;

@@ -78,6 +78,8 @@ export interface Binding {
   readonly batch: number;
   /** Rows that are computed at once, if the caller sets it. */
   readonly microBatch: number | undefined;
+  /** @throws OptionError if other rows of its tensors are in use by now. */
+  mustHold(): void;
 }
 
 /** The values of a tensor. */

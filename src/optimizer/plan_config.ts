@@ -1,5 +1,6 @@
 // The current config of an optimizer, from its plan and its hypers.
 
+import { isOptions } from "../base/options.ts";
 import { flatModifiers, modifierConfig, withJson } from "../modifiers/modifier.ts";
 import type { Rule } from "../rules/rule.ts";
 import type { OptimizerConfig } from "./config.ts";
@@ -9,8 +10,8 @@ import { type Plan, skipsOf } from "./plan.ts";
 import { insideOf } from "./shell.ts";
 
 /**
- * The config that an optimizer has now: complete, with every default filled in, and with whatever was set, frozen or thawed since.
- * Functions of the step stay functions.
+ * The config that an optimizer has now, as a copy: complete, with every default filled in, and with whatever was set, frozen or
+ * thawed since. Functions of the step stay functions.
  *
  * @throws OptionError for anything but an optimizer.
  */
@@ -45,14 +46,25 @@ export function planConfig(plan: Plan, hypers: Hypers): OptimizerConfig {
     maximize: plan.maximize,
   };
   const groups = listed.length > 0 ? { groups: listed.map(({ config }) => config) } : {};
-  const config = { ...before, ...(its.length > 0 ? { modifiers: its } : {}), ...groups };
-  return withJson(config, () => ({
-    ...before,
-    skipNonFinite: plan.skipNonFinite,
-    ...absent,
-    ...flatModifiers(its),
-    ...groups,
-  })) as unknown as OptimizerConfig;
+  const config: Record<string, unknown> = copied({ ...before, ...(its.length > 0 ? { modifiers: its } : {}), ...groups });
+  // Of the config as it is by then, since a caller may change it.
+  return withJson(config, () => {
+    const { modifiers: kept, groups: listed, ...others } = config as OptimizerConfig;
+    return {
+      ...others,
+      skipNonFinite: plan.skipNonFinite,
+      ...absent,
+      ...flatModifiers(kept),
+      ...(listed ? { groups: listed } : {}),
+    };
+  }) as unknown as OptimizerConfig;
+}
+
+/** A config with its own lists and objects, so that a change of it does not reach an optimizer's schedules. */
+function copied<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(copied) as T;
+  if (!isOptions(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, copied(part)])) as T;
 }
 
 /** JSON's values for absent modifiers. */

@@ -4,6 +4,7 @@ import { OptionError } from "../base/errors.ts";
 import { counts, type Dataset } from "../objectives/data/dataset.ts";
 import type { Evaluation, ReplicaEvaluation } from "../objectives/objective.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
+import { scheduleDefinitions } from "../schedules/index.ts";
 import type { Trainee } from "./engine.ts";
 import { type CompleteRunConfig, type MetricConfig, metricMode } from "./run_config.ts";
 import { createStopping } from "./stopping.ts";
@@ -156,7 +157,7 @@ export function trackMetric(
     },
     async restore() {
       if (!kept || !stop?.restoreBest) return;
-      await loadCheckpoint(optimizer, kept);
+      await loadCheckpoint(optimizer, kept, { schedules: scheduleDefinitions });
       restored = true;
     },
     async evaluation() {

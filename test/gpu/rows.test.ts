@@ -17,7 +17,7 @@ import { muon } from "../../src/rules/muon.ts";
 import { prodigy } from "../../src/rules/prodigy.ts";
 import { rprop } from "../../src/rules/rprop.ts";
 import { scheduleFreeAdamw } from "../../src/rules/schedule_free.ts";
-import { Random } from "../../src/training.ts";
+import { createCpuObjective, createObjective, initialTensors, landscapes, Random } from "../../src/training.ts";
 import { countingDevice } from "./counting.ts";
 import { device } from "./setup.ts";
 
@@ -160,6 +160,25 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
 });
 
 describe("on the device", () => {
+  it.each(engines)("an objective made before says so, on the %s", async (engine) => {
+    const bowl = landscapes.create(landscapes.quadratic());
+    const tensors = initialTensors(bowl, [1, 2, 3, 4, 5, 6]);
+    const config = adamw();
+    const optimizer =
+      engine === "cpu" ? createCpuOptimizer(tensors, config) : await createOptimizer(device, tensors, config);
+    const make = () =>
+      optimizer.backend === "cpu" ? createCpuObjective(optimizer, bowl) : createObjective(optimizer, bowl);
+    const objective = await make();
+    await objective.step();
+    await setRows(optimizer, "points", 2);
+    const said = /^tensor "points" has 2 rows in use; the objective was made for 3: make it anew after setRows\(\)$/;
+    for (const call of ["step", "gradient", "evaluate", "field"] as const) {
+      await expect(objective[call](), call).rejects.toThrow(said);
+    }
+    expect((await (await make()).step()).step).toBe(2);
+    optimizer.destroy();
+  });
+
   it("rows come and go in the caller's buffers too", async () => {
     const config = scheduleFreeAdamw({ lr: 0.1 });
     const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;

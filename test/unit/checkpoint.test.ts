@@ -11,6 +11,7 @@ import { rules } from "../../src/rules/index.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 import { scheduleFreeSgd } from "../../src/rules/schedule_free.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { piecewise } from "../../src/schedules/piecewise.ts";
 import { createCpuOptimizer } from "../optimizers.ts";
 
 const config: OptimizerConfig = { rule: adamw, lr: 0.1 };
@@ -53,6 +54,25 @@ describe("a flag that came after checkpoints of its rule", () => {
     expect(await written({})).not.toContain(flag);
     expect(await written({ [flag]: false })).toBe(await written({}));
     expect(await written({ [flag]: true })).toContain(flag);
+  });
+});
+
+describe("a complete config", () => {
+  it("is the caller's own: changes of it reach no optimizer, and its JSON has them", () => {
+    const lr = piecewise({ points: [[0, 0.1], [5, 0.2]] });
+    const optimizer = createCpuOptimizer([{ name: "w", shape: [2] }], sgd({ lr, groups: [{ params: ["w"], momentum: 0.5 }] }));
+    const before = JSON.stringify(configOf(optimizer));
+    const config = JSON.parse(before);
+    const changed = configOf(optimizer) as unknown as typeof config;
+    for (const each of [changed, config]) {
+      each.lr.points[0][1] = 5;
+      each.groups[0].momentum = 0.9;
+      each.groups[0].params[0] = "b";
+      each.maximize = true;
+    }
+    expect(JSON.stringify(changed)).toBe(JSON.stringify(config));
+    expect(JSON.stringify(configOf(optimizer))).toBe(before);
+    expect(optimizer.hyper("lr", 0)).toBe(0.1);
   });
 });
 

@@ -13,7 +13,7 @@ import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine, type Engine } from "../../src/train/engine.ts";
 import { decodeRunCheckpoint, type RunCheckpoint } from "../../src/train/run_checkpoint.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
-import { type TrainOptions, train } from "../../src/train/train.ts";
+import { type BeforeStep, type TrainOptions, train } from "../../src/train/train.ts";
 import { checkpointed, everything, expectResumed } from "../resume.ts";
 import { data, config as plainConfig } from "../training.ts";
 
@@ -40,6 +40,22 @@ async function keptAt5(config: RunConfig = { ...plainConfig, steps: 8 }): Promis
   const { checkpoints } = await checkpointed(engine, config, data, { saveEvery: 5 });
   return checkpoints[0]!.bytes;
 }
+
+describe("the best parameters of a run that goes on", () => {
+  it("come back though they were kept under a schedule that was set on the way and is no longer", async () => {
+    const kept: RunCheckpoint[] = [];
+    const job = {
+      ...{ engine, ...plainConfig, data, steps: 12, metric: { type: "loss", every: 2 }, stop: { patience: 9 } },
+      beforeStep: ({ index, optimizer }: BeforeStep) => {
+        if (index === 2) optimizer.set({ lr: sequential({ schedules: [0.1, 0.2], milestones: [4] }) });
+        if (index === 5) optimizer.set({ lr: 30 });
+      },
+    } as const;
+    const result = await train({ ...job, saveEvery: 8, onCheckpoint: (checkpoint) => void kept.push(checkpoint) });
+    expect(result.best!.step).toBe(4);
+    expect((await train({ ...job, resume: kept[0]!.bytes })).params).toEqual(result.params);
+  });
+});
 
 describe("checkpoints of a run", () => {
   it("come every so many steps and at the end, one after the other", async () => {
