@@ -46,7 +46,11 @@ export function planConfig(plan: Plan, hypers: Hypers): OptimizerConfig {
     maximize: plan.maximize,
   };
   const groups = listed.length > 0 ? { groups: listed.map(({ config }) => config) } : {};
-  const config: Record<string, unknown> = copied({ ...before, ...(its.length > 0 ? { modifiers: its } : {}), ...groups });
+  const config: Record<string, unknown> = copied({
+    ...before,
+    ...(its.length > 0 ? { modifiers: its } : {}),
+    ...groups,
+  });
   // Of the config as it is by then, since a caller may change it.
   return withJson(config, () => {
     const { modifiers: kept, groups: listed, ...others } = config as OptimizerConfig;

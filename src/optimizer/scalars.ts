@@ -4,14 +4,23 @@ import { scalarRange } from "./locations.ts";
 import type { TensorValues } from "./optimizer.ts";
 import type { Store } from "./store.ts";
 
-/** One replica's scalars of a name by tensor; undefined if no stage keeps any of this name. */
-export async function readScalars(
+/** One replica's scalars of a name by tensor, as they are when it is called; undefined if no stage keeps any of this name. */
+export function readScalars(
   store: Pick<Store, "fetch">,
   layouts: readonly RuleSetLayout[],
   name: string,
   replica: number,
-): Promise<TensorValues | undefined> {
+): Promise<TensorValues> | undefined {
   if (!layouts.some(({ scalars }) => scalars.some((scalar) => scalar.name === name))) return undefined;
+  return fetchScalars(store, layouts, name, replica);
+}
+
+async function fetchScalars(
+  store: Pick<Store, "fetch">,
+  layouts: readonly RuleSetLayout[],
+  name: string,
+  replica: number,
+): Promise<TensorValues> {
   const ranges = layouts.map((_, ruleSet) => scalarRange(layouts, ruleSet));
   const { values } = await store.fetch(ranges, replica);
   return Object.fromEntries(layouts.flatMap((layout, ruleSet) => scalarValues(layout, values[ruleSet]!, name) ?? []));

@@ -125,8 +125,9 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
       const replica = oneReplica("read", where);
       try {
         const isSlot = planSlots(plan).includes(role);
-        const scalars = isSlot ? undefined : await readScalars?.(store, layouts, role, replica);
-        if (scalars) return scalars;
+        // Nothing is awaited before the copy is made: steps called in the meantime must not be in it.
+        const scalars = isSlot ? undefined : readScalars?.(store, layouts, role, replica);
+        if (scalars) return await scalars;
         if (role === "evaluation") return await readEvaluation(replica);
         return (await fetchRoles(its, [role], replica)).values.get(role)!;
       } catch (error) {

@@ -16,6 +16,7 @@ import { asgd } from "../../src/rules/asgd.ts";
 import { lion } from "../../src/rules/lion.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { nadam } from "../../src/rules/nadam.ts";
+import { prodigy } from "../../src/rules/prodigy.ts";
 import { scheduleFreeAdamw, scheduleFreeSgd } from "../../src/rules/schedule_free.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { linear } from "../../src/schedules/linear.ts";
@@ -564,6 +565,22 @@ describe.each(engines)("averages (%s)", (_, create) => {
       return start + 0.5 * (moved - start);
     });
     expectClose({ a: p!.a! }, { a: once });
+    optimizer.destroy();
+  });
+});
+
+describe.each(engines)("a read (%s)", (_, create) => {
+  it("is of the moment of the call, whatever is called before it is awaited", async () => {
+    const tensors = tensorsOf({ a: [5], b: [2, 3] });
+    const optimizer = await create(tensors, { rule: prodigy, d0: 0.1, ema: {}, accumulate: 2 });
+    for (let micro = 0; micro < 3; micro++) step(optimizer, gradientsOf(tensors));
+    const roles = ["params", "gradients", "m", "ema", "accumulated", "evaluation", "d"];
+    const before = [];
+    for (const role of roles) before.push(await optimizer.read(role));
+    const under = roles.map((role) => optimizer.read(role));
+    for (let micro = 0; micro < 2; micro++) step(optimizer, gradientsOf(tensors));
+    optimizer.write("params", { a: [1, 2, 3, 4, 5] });
+    expect(await Promise.all(under)).toEqual(before);
     optimizer.destroy();
   });
 });

@@ -59,8 +59,16 @@ describe("a flag that came after checkpoints of its rule", () => {
 
 describe("a complete config", () => {
   it("is the caller's own: changes of it reach no optimizer, and its JSON has them", () => {
-    const lr = piecewise({ points: [[0, 0.1], [5, 0.2]] });
-    const optimizer = createCpuOptimizer([{ name: "w", shape: [2] }], sgd({ lr, groups: [{ params: ["w"], momentum: 0.5 }] }));
+    const lr = piecewise({
+      points: [
+        [0, 0.1],
+        [5, 0.2],
+      ],
+    });
+    const optimizer = createCpuOptimizer(
+      [{ name: "w", shape: [2] }],
+      sgd({ lr, groups: [{ params: ["w"], momentum: 0.5 }] }),
+    );
     const before = JSON.stringify(configOf(optimizer));
     const config = JSON.parse(before);
     const changed = configOf(optimizer) as unknown as typeof config;
