@@ -24,13 +24,13 @@ fn line_terms(g: vec4f, task: Lines, t: vec4u, neighbours: bool) -> Sum {
 }
 
 fn settle(before: vec4f, sum: Sum, count: f32, h: Row) -> vec4f {
-  let most = h.clipping * max(sqrt(sum.param), vec4f(h.least_norm));
+  let most = h.clipping * at_least(sqrt(sum.param), h.least_norm);
   let norm = sqrt(sum.gradient);
   let scale = select(most / max(norm, vec4f(1e-6)), vec4f(1.0), norm < most);
   let high_norm = sqrt(sum.high);
   let high_scale = select(-most / high_norm, vec4f(1.0), high_norm < most * 0x1p-80f);
-  // One NaN makes its whole unit NaN.
+  // One NaN, of the gradient or the parameters, makes its whole unit NaN.
   let words = bitcast<vec4u>(sum.gradient) & vec4u(0x7fffffffu);
   let joint = select(scale, high_scale, words > vec4u(0x71800000u));
-  return select(joint, sum.gradient, words > vec4u(0x7f800000u));
+  return select(select(joint, most, nan_in(most)), sum.gradient, nan_in(sum.gradient));
 }

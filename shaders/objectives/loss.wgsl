@@ -1,6 +1,6 @@
 // A loss and its derivatives in one kernel, one invocation per example: the fragment's `judge` computes the loss of one example's
 // outputs and overwrites them with their derivatives. The derivatives are those of the batch's weighted mean times the
-// optimizer's loss scale; rows past the batch's count get zeros.
+// optimizer's loss scale; rows past the batch's count and examples of weight 0 get zeros.
 struct Sizes {
   // outputs per example
   width: u32,
@@ -44,19 +44,22 @@ fn main(
   }
   let example = replica * sizes.capacity + row;
   let first = example * sizes.width;
-  if (row >= batch.count) {
+  var weight = 0.0;
+  if (row < batch.count) {
+    weight = 1.0;
+    if (sizes.weighted == 1u) {
+      weight = weights[batch.rows[row]];
+    }
+  }
+  // An example of weight 0 does not count, even if its loss and derivatives are infinite.
+  if ((bitcast<u32>(weight) << 1u) == 0u) {
     for (var j = 0u; j < sizes.width; j++) {
       outputs[first + j] = 0.0;
     }
     outcomes[example] = Outcome(0.0, 0.0);
     return;
   }
-  var weight = 1.0;
-  if (sizes.weighted == 1u) {
-    weight = weights[batch.rows[row]];
-  }
   let scale = bitcast<f32>(control[replica * control_stride + sizes.loss_scale_index]);
   let found = judge(first, batch.rows[row], weight * batch.inverse * scale);
-  // An example of weight 0 does not count, even if its loss is infinite.
-  outcomes[example] = Outcome(select(weight * found.loss, 0.0, (bitcast<u32>(weight) << 1u) == 0u), weight * found.hit);
+  outcomes[example] = Outcome(weight * found.loss, weight * found.hit);
 }

@@ -6,7 +6,8 @@ fn cube_root(v: vec4f) -> vec4f {
   r -= (r - v / (r * r)) / 3.0;
   r -= (r - v / (r * r)) / 3.0;
   r -= (r - v / (r * r)) / 3.0;
-  return select(r, vec4f(), v == vec4f());
+  // Of 0 and infinity, by its bits, Newton's steps make NaN.
+  return select(r, v, (v == vec4f()) | (bitcast<vec4u>(v) == vec4u(0x7f800000u)));
 }
 
 // s / (∛v + eps); 0 where nothing has been summed.

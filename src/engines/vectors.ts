@@ -108,7 +108,7 @@ export interface VectorSpace {
    * larger (Blue 1978, A portable Fortran program to find the Euclidean norm of a vector).
    */
   norm(x: At, into: number): void;
-  /** scalars[into] := Σ |x|, and scalars[into + 1] := the largest |x|. */
+  /** scalars[into] := Σ |x|, and scalars[into + 1] := the largest |x|; NaN if an element is. */
   extent(x: At, into: number): void;
   /** y := y∘x, element by element. */
   multiply(y: At, x: At): void;

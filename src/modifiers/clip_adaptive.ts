@@ -5,7 +5,7 @@ import { readObject } from "../base/options.ts";
 import { driverColumns } from "../engines/stages/generate.ts";
 import { linesStage } from "../engines/stages/lines.ts";
 import { normStage } from "../engines/stages/norm.ts";
-import { file } from "../engines/stages/snippets.ts";
+import { boundsSnippet, file } from "../engines/stages/snippets.ts";
 import { modifiersBefore } from "../engines/stages/stage.ts";
 import type { MatrixView } from "../optimizer/layout.ts";
 import { defineModifier, type ModifierFunction, type ModifierNotes } from "./modifier.ts";
@@ -82,7 +82,7 @@ const linesSnippet = /* @__PURE__ */ file("modifiers/clip_adaptive_lines", clipA
 const unitStage = /* @__PURE__ */ linesStage({
   name: "unitClip",
   kernelName: () => "adaptive clipping",
-  snippets: () => [linesSnippet],
+  snippets: () => [boundsSnippet, linesSnippet],
   columns: driverColumns,
   before: (modifiers) => modifiersBefore("clipAdaptive", modifiers),
   of: (_, { lines: { units } }) => units && { view: units.view, columns: units.offset },

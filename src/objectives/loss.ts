@@ -223,7 +223,9 @@ function judgeSoftmax(logits: Float64Array, label: number, smoothing: number): J
   let total = 0;
   for (const logit of logits) total += Math.exp(logit - top);
   const classes = logits.length;
-  const off = top - ((1 - smoothing) * logits[label]! + smoothing * (sum / classes));
+  // Without smoothing the other logits do not count, even if one is -∞.
+  const mean = smoothing === 0 ? 0 : smoothing * (sum / classes);
+  const off = top - ((1 - smoothing) * logits[label]! + mean);
   const loss = Math.log(total) + off;
   for (let c = 0; c < classes; c++) {
     const wanted = (c === label ? 1 - smoothing : 0) + smoothing / classes;

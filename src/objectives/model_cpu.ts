@@ -27,11 +27,15 @@ export function bindModelToCpu(
     let [sum, hits] = [0, 0];
     rows.forEach((row, m) => {
       const example = outputs.subarray(m * width, (m + 1) * width);
-      const { loss, hit } = of(example, row);
       const counts = weights ? weights[row]! : 1;
-      // A row of weight 0 does not count, even if its loss is infinite.
-      if (counts !== 0) sum += counts * loss;
-      if (counts !== 0) hits += counts * hit;
+      // A row of weight 0 does not count, even if its loss and derivatives are infinite.
+      if (counts === 0) {
+        example.fill(0);
+        return;
+      }
+      const { loss, hit } = of(example, row);
+      sum += counts * loss;
+      hits += counts * hit;
       for (let j = 0; j < width; j++) example[j]! *= counts / weight;
     });
     return { loss: sum, hits };

@@ -142,6 +142,20 @@ describe("gradients near the end of float32", () => {
   });
 });
 
+describe("MADGRAD's sum of squares beyond float32", () => {
+  it("is infinite, and its parameter finite", async () => {
+    const found = await both(ones(3), { rule: "madgrad", momentum: 0 }, async (optimizer) => {
+      await stepped(optimizer, [1, 1e30, -3e38]);
+      const after = await stepped(optimizer, [1, 1, 1]);
+      expect((await optimizer.read("v")).w!.subarray(1)).toEqual(new Float32Array(2).fill(Number.POSITIVE_INFINITY));
+      return after;
+    });
+    for (const after of found) expect(after.every(Number.isFinite)).toBe(true);
+    // On the GPU it is infinite within the step already.
+    expect(found[1].slice(1)).toEqual([1, 1]);
+  });
+});
+
 describe("steps near the last that can be counted", () => {
   it("are right, and the last is refused by both engines alike", async () => {
     const config = { rule: adamw, lr: { type: cyclic, base: 0.01, max: 0.1, up: 3 } };

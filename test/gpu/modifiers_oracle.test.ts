@@ -373,6 +373,16 @@ describe.each(engines)("adaptive clipping (%s)", (_, create) => {
     optimizer.destroy();
   });
 
+  it("makes a unit NaN whose parameters are, and no other", async () => {
+    const data = [1, 1, 1, Number.NaN, 1, 1];
+    const clip = { type: "adaptive", clipping: 0.1 };
+    const config = { rule: sgd, lr: 1, clip, skipNonFinite: false } as OptimizerConfig;
+    const optimizer = await create([{ name: "w", shape: [3, 2], data }], config);
+    step(optimizer, { w: data.map(() => 1) });
+    expect(Array.from((await optimizer.read()).w!, Number.isNaN)).toEqual([false, true, false, true, false, true]);
+    optimizer.destroy();
+  });
+
   it.each<[string, object]>([
     ["adaptive", { type: "adaptive", clipping: 0.2 }],
     ["value", { type: "value", maxValue: 0.3 }],

@@ -98,38 +98,41 @@ describe("the GPU's gradients are the reference's", () => {
   });
 });
 
-describe("an output that is NaN", () => {
-  it.each(["softmaxCrossEntropy", "sigmoidBinaryCrossEntropy", "meanSquaredError", "huber"] as const)(
-    "makes the same losses and gradients NaN as in the reference (%s)",
-    async (loss) => {
-      const model = createModel({ layers: [1, 3], loss });
-      const tensors = [
-        { name: "layer1.weight", shape: [1, 3], data: [0.5, Number.NaN, -0.5] },
-        { name: "layer1.bias", shape: [3] },
-      ];
-      const inputs = { name: "toy", count: 2, features: 1, inputs: Float32Array.of(1, -1), scale: 1 };
-      const labelled = { ...inputs, classes: 3, labels: Uint8Array.of(0, 1) };
-      const aimed = { ...inputs, outputs: 3, targets: Float32Array.of(1, 0, 0, 0, 1, 0) };
-      const data = loss === "softmaxCrossEntropy" ? labelled : aimed;
-      const missing: boolean[][] = [];
-      for (const engine of [webgpuEngine(device), cpuEngine()]) {
-        const trainee = await createTrainee(engine, model, tensors, { rule: sgd }, { data, batch: 2 });
-        expect((await trainee.objective.gradient(Uint32Array.of(0, 1)))[0]).toBeNaN();
-        const gradients = Object.values(await trainee.optimizer.read("gradients"));
-        missing.push(gradients.flatMap((values) => Array.from(values, Number.isNaN)));
-        trainee.destroy();
-      }
-      expect(missing[0]).toEqual(missing[1]);
-      expect(missing[0]).toContain(true);
-    },
-  );
+describe("an output that is no number", () => {
+  it.each([
+    ["softmaxCrossEntropy", Number.NaN],
+    ["softmaxCrossEntropy", Number.POSITIVE_INFINITY],
+    ["sigmoidBinaryCrossEntropy", Number.NaN],
+    ["meanSquaredError", Number.NaN],
+    ["huber", Number.NaN],
+  ] as const)("makes the same losses and gradients NaN as in the reference (%s, %d)", async (loss, weight) => {
+    const model = createModel({ layers: [1, 3], loss });
+    const tensors = [
+      { name: "layer1.weight", shape: [1, 3], data: [0.5, weight, -0.5] },
+      { name: "layer1.bias", shape: [3] },
+    ];
+    const inputs = { name: "toy", count: 2, features: 1, inputs: Float32Array.of(1, -1), scale: 1 };
+    const labelled = { ...inputs, classes: 3, labels: Uint8Array.of(0, 1) };
+    const aimed = { ...inputs, outputs: 3, targets: Float32Array.of(1, 0, 0, 0, 1, 0) };
+    const data = loss === "softmaxCrossEntropy" ? labelled : aimed;
+    const missing: boolean[][] = [];
+    for (const engine of [webgpuEngine(device), cpuEngine()]) {
+      const trainee = await createTrainee(engine, model, tensors, { rule: sgd }, { data, batch: 2 });
+      expect((await trainee.objective.gradient(Uint32Array.of(0, 1)))[0]).toBeNaN();
+      const gradients = Object.values(await trainee.optimizer.read("gradients"));
+      missing.push(gradients.flatMap((values) => Array.from(values, Number.isNaN)));
+      trainee.destroy();
+    }
+    expect(missing[0]).toEqual(missing[1]);
+    expect(missing[0]).toContain(true);
+  });
 });
 
 describe("an example without weight", () => {
-  it("does not count, even if its loss is infinite", async () => {
+  it.each([1e25, 3e38])("does not count, even if its loss is infinite (an input of %d)", async (input) => {
     const model = createModel({ layers: [1, 1], loss: "meanSquaredError", bias: false });
     const tensors = [{ name: "layer1.weight", shape: [1, 1], data: [1] }];
-    const inputs = { name: "toy", count: 2, features: 1, inputs: Float32Array.of(1e25, 2), scale: 1 };
+    const inputs = { name: "toy", count: 2, features: 1, inputs: Float32Array.of(input, 2), scale: 1 };
     const data = { ...inputs, outputs: 1, targets: Float32Array.of(0, 1), weights: Float32Array.of(0, 1) };
     for (const engine of [webgpuEngine(device), cpuEngine()]) {
       const trainee = await createTrainee(engine, model, tensors, { rule: sgd }, { data, batch: 2 });
@@ -141,6 +144,21 @@ describe("an example without weight", () => {
 });
 
 describe("logits that are large", () => {
+  it("of other classes leave the loss of a right answer 0, however far below they are", async () => {
+    const model = createModel({ layers: [1, 3], bias: false });
+    const inputs = { name: "toy", count: 1, features: 1, inputs: Float32Array.of(1), scale: 1 };
+    const data = { ...inputs, classes: 3, labels: Uint8Array.of(1) };
+    for (const low of [-3e38, Number.NEGATIVE_INFINITY]) {
+      const tensors = [{ name: "layer1.weight", shape: [1, 3], data: [low, 3e38, 0] }];
+      for (const engine of [webgpuEngine(device), cpuEngine()]) {
+        const trainee = await createTrainee(engine, model, tensors, { rule: sgd }, { data, batch: 1 });
+        expect(await trainee.objective.gradient(Uint32Array.of(0))).toEqual([0]);
+        expect((await trainee.objective.evaluate(data)).accuracy).toBe(1);
+        trainee.destroy();
+      }
+    }
+  });
+
   it("give a finite loss and gradient", async () => {
     const model = createModel({ layers: [1, 3] });
     const tensors = [

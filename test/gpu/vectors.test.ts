@@ -11,6 +11,7 @@ import { alone, at, span, type VectorOptions, type VectorSpace } from "../../src
 import { lossScale } from "../../src/modifiers/loss_scale.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { adam } from "../../src/rules/adam.ts";
+import { rprop } from "../../src/rules/rprop.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import { normLaws } from "../vectors.ts";
@@ -61,7 +62,11 @@ async function compute(space: VectorSpace) {
   space.dots(alone(y), y, 9);
   space.extent(y, 15);
   space.norm(y, 17);
-  const scalars = await space.scalars(0, 18);
+  // Of a vector that would be none of 0 behind its tensors.
+  space.dots(alone(at(block, 2)), at(block, 2), 18);
+  space.extent(at(block, 2), 19);
+  space.norm(at(block, 2), 21);
+  const scalars = await space.scalars(0, 22);
   const vectors = await Promise.all([y, ...[0, 1, 2, 3, 4].map((i) => at(block, i))].map((v) => space.read(v)));
   return { scalars, vectors };
 }
@@ -128,6 +133,18 @@ describe("vectors", () => {
       expect(values).toEqual(stored ? new Float32Array(values.length) : before[name]);
     }
     expect(await onGpu(lengths, replicas, options)).toEqual(found);
+  });
+
+  it("of a slot leave out what updates keep behind its tensors", async () => {
+    const optimizer = await createOptimizer(device, tensorsOf([5, 70]), rprop({ lr: 0.5 }));
+    optimizer.step();
+    const space = await createVectors(optimizer);
+    const v = at(await space.create(1));
+    space.load("stepSize", v);
+    space.extent(v, 0);
+    expect(await space.scalars(0, 2)).toEqual([Float64Array.of(37.5, 0.5)]);
+    space.destroy();
+    optimizer.destroy();
   });
 
   it("have in replicas the bits of runs alone", async () => {

@@ -1,5 +1,6 @@
 // -log softmax(outputs)[label], and whether the label's output is the largest, which is subtracted first: no exponential
-// overflows. With a NaN among the outputs, the loss and all derivatives are NaN: some adapters' exponential of NaN is 0.
+// overflows. With a NaN among the outputs, or where the largest is infinite, the loss and all derivatives are NaN: some adapters'
+// exponential of NaN is 0.
 fn judge(first: u32, row: u32, factor: f32) -> Outcome {
   let label = answers[row];
   let classes = sizes.width;
@@ -12,6 +13,7 @@ fn judge(first: u32, row: u32, factor: f32) -> Outcome {
     top = max(top, logit);
     broken = broken || is_nan(logit);
   }
+  broken = broken || !is_finite(top);
   var total = 0.0;
   var below = 0.0;
   for (var c = 0u; c < classes; c++) {
@@ -21,7 +23,9 @@ fn judge(first: u32, row: u32, factor: f32) -> Outcome {
   }
   let nan = bitcast<f32>(select(0u, 0x7fc00000u, broken));
   let spread = sizes.option / f32(classes);
-  let loss = log(total) + (1.0 - sizes.option) * (top - outputs[first + label]) + spread * below;
+  // Without smoothing the other logits do not count, however far below they are.
+  let smoothed = select(spread * below, 0.0, bitcast<u32>(spread) == 0u);
+  let loss = log(total) + (1.0 - sizes.option) * (top - outputs[first + label]) + smoothed;
   for (var c = 0u; c < classes; c++) {
     let share = exp(outputs[first + c] - top) / total;
     let wanted = select(0.0, 1.0 - sizes.option, c == label) + spread;

@@ -162,7 +162,8 @@ export class CpuVectors implements VectorSpace {
       for (const value of values) {
         const size = Math.abs(value);
         sum += size;
-        if (!(size <= largest)) largest = size;
+        // NaN stays.
+        largest = Math.max(largest, size);
       }
       this.#scalars[r]!.set([sum, largest], into);
     });

@@ -9,6 +9,8 @@ export interface VectorLayout {
   readonly places: readonly number[];
   /** Elements of one vector, a multiple of 64. */
   readonly stride: number;
+  /** The padding, which is 0 in every vector. */
+  readonly gaps: readonly { readonly begin: number; readonly end: number }[];
 }
 
 /** A stretch of consecutive elements, both in a vector and in the optimizer's array. */
@@ -32,13 +34,21 @@ export function layoutVectors(segments: readonly Segment[]): VectorLayout {
         rank(a) - rank(b) || (rank(a) === 0 ? a.page - b.page : 0) || begin(a) - begin(b),
     );
   const places: number[] = [];
+  const gaps: { begin: number; end: number }[] = [];
   let end = 0;
+  const pad = () => {
+    const begin = end;
+    end = padded(begin);
+    if (end > begin) gaps.push({ begin, end });
+  };
   order.forEach(({ segment, index }, i) => {
     const before = order[i - 1]?.segment;
-    places[index] = before && follows(before, segment) ? end : padded(end);
-    end = places[index] + segment.length;
+    if (!before || !follows(before, segment)) pad();
+    places[index] = end;
+    end += segment.length;
   });
-  return { places, stride: padded(end) };
+  pad();
+  return { places, stride: end, gaps };
 }
 
 /** Whether a tensor starts where another one ends, in external buffers. */

@@ -186,6 +186,8 @@ export class GpuVectors implements VectorSpace {
     this.#bufferOf(alone(to));
     this.leave();
     this.loadRole(role, to);
+    // What updates leave in a slot behind a tensor need not be 0.
+    if (role !== "params" && role !== "gradients") this.#clearPadding(to);
   }
 
   store(from: At): void {
@@ -202,6 +204,21 @@ export class GpuVectors implements VectorSpace {
   /** {@link GpuVectors.store} without leaving. */
   storeParams(from: At): void {
     this.move("store", "params", elementwise(this.#optimizer, "params", this.#plan), this.#placed(from));
+  }
+
+  /** Sets what lies between a vector's tensors to 0, which sums over it take for granted. */
+  #clearPadding(at: At): void {
+    const buffer = this.#bufferOf(alone(at));
+    const { gaps, stride } = this.#layout;
+    if (gaps.length === 0) return;
+    const first = at.index * this.replicas;
+    this.#recorder.between((encoder) => {
+      for (let r = 0; r < this.replicas; r++) {
+        for (const { begin, end } of gaps) {
+          encoder.clearBuffer(buffer, 4 * ((first + r) * stride + begin), 4 * (end - begin));
+        }
+      }
+    });
   }
 
   #placed(at: At): PlacedVector {
@@ -332,6 +349,7 @@ export class GpuVectors implements VectorSpace {
     this.reserve(1);
     const sizes = this.#recorder.sizes(vectorStructs.invertRoots, { ...this.#places(0, x.index), scale, epsilon });
     this.#dispatch("invertRoots", [buffer, sizes], this.#everywhere);
+    this.#clearPadding(x);
   }
 
   set(first: number, values: ArrayLike<number> | readonly ArrayLike<number>[]): void {
