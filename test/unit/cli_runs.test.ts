@@ -150,6 +150,12 @@ describe("fallline train --save-every", () => {
     expect(json(out)).toMatchObject({ interrupted: true, reason: "interrupted" });
     expect(readdirSync(out)).not.toContain(".fallline-owner");
     expect(json(out).files["best.safetensors"]).toBe(digest(join(out, "best.safetensors")));
+    const again = await fallline(train(short, out, "--save-every", "2"));
+    expect(again.stdout).toMatch(
+      /^note: .*checkpoint\.safetensors is from step \d+ of 10000000 of another run, and this one replaces it at step 2; to/m,
+    );
+    const third = await fallline(train(short, out, "--save-every", "2"));
+    expect(third.stdout).not.toContain("note: ");
   });
 });
 

@@ -71,6 +71,18 @@ export class Checkpoints {
     throw new DataError(damaged.join("; "));
   }
 
+  /** How far the newest got, if it is of a run that has steps left; undefined without one that can be read. */
+  unfinished(): { readonly step: number; readonly steps: number } | undefined {
+    if (!existsSync(this.path)) return undefined;
+    try {
+      const { step, config } = decodeRunCheckpoint(new Uint8Array(readFileSync(this.path)));
+      return step < config.steps ? { step, steps: config.steps } : undefined;
+    } catch (error) {
+      if (!(error instanceof DataError || isFileError(error))) throw error;
+      return undefined;
+    }
+  }
+
   /** Replaces the newest checkpoint; errors are the file system's, and leave the files as they were. */
   put({ bytes }: Pick<RunCheckpoint, "bytes">): void {
     const previous = join(this.#folder, previousFile);

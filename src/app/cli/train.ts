@@ -156,6 +156,13 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   say(describe(config, data?.train.count));
   for (const note of notesOf(data)) say(`note: ${note}`);
   if (found) for (const line of resumePhrases(found, engine)) say(line);
+  const other = found || every === undefined ? undefined : checkpoints.unfinished();
+  if (other) {
+    const { folder } = results;
+    say(
+      `note: ${checkpoints.path} is from step ${other.step} of ${other.steps} of another run, and this one replaces it at step ${every}; to continue that one instead, stop now: npx fallline train --resume ${folder}`,
+    );
+  }
   const kept = new Kept(results, checkpoints, found, every !== undefined || found !== null, shown.sayBetween);
   try {
     await interruptible("stopping after the current steps", async (signal) => {
