@@ -217,14 +217,22 @@ describe("fallline predict", () => {
       1,
       "latin1.csv is not text in UTF-8; it must be saved as UTF-8",
     ],
+    ["a file as a folder", () => path("pinn"), () => `${path("kinds.csv")}/`, 2, "kinds.csv/ is not readable: ENOTDIR"],
     [
-      "a file as a folder",
+      "a file that is not a table",
       () => path("kinds"),
-      () => `${path("kinds.csv")}/`,
+      () => "LICENSE",
       2,
-      "kinds.csv/ is not readable: ENOTDIR",
+      "it must be a .csv or .tsv file, since the",
     ],
-    ["a file that is not a table", () => path("kinds"), () => "LICENSE", 2, "it must be a .csv, .tsv or .json file"],
+    ["a file of another kind", () => path("pinn"), () => "LICENSE", 2, "it must be a .csv, .tsv or .json file"],
+    [
+      "a data set without columns",
+      () => path("kinds"),
+      () => write("rows.json", '{"format":"fallline-dataset/1","shape":[2],"classes":2,"x":[1,2],"y":[0]}'),
+      2,
+      'rows.json"; it must be a .csv or .tsv file, since the run learned from a table',
+    ],
     ["a file that is not there", () => path("kinds"), () => path("nowhere.csv"), 2, "nowhere.csv is not readable"],
   ])("refuses %s", async (_, run, file, status, message) => {
     const { code, stdout, stderr } = await fallline(["predict", run(), file(), ...cpu]);

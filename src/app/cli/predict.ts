@@ -146,6 +146,10 @@ async function readRows(path: string, { columns, features }: RunDataset): Promis
     const table = readInputTable(text, columns, { name, features, delimiter });
     return { table, inputs: table.inputs, delimiter };
   }
+  if (columns) {
+    // Other files have no columns by which to find, standardise or encode the inputs.
+    throw new OptionError(`file is ${show(path)}; it must be a .csv or .tsv file, since the run learned from a table`);
+  }
   const inputs = isFolder(path)
     ? (await loadFolder(path)).test
     : /\.json$/i.test(path)
