@@ -304,3 +304,25 @@ export function isDeep(value: unknown, most = deepest): boolean {
   }
   return false;
 }
+
+/**
+ * A config with lists and objects of its own, so that changes of one do not reach the other. What is made elsewhere (functions,
+ * instances, models) stays, and so does a config that {@link isDeep}.
+ */
+export function copied<T>(value: T): T {
+  return isPlain(value) && !isDeep(value) ? copyOf(value) : value;
+}
+
+function copyOf<T>(value: T): T {
+  if (!isPlain(value)) return value;
+  if (Array.isArray(value)) return [...value].map(copyOf) as T;
+  return Object.fromEntries(Object.entries(value as object).map(([key, part]) => [key, copyOf(part)])) as T;
+}
+
+/** A list, or an object written down as a literal; not one with a program. */
+function isPlain(value: unknown): boolean {
+  if (Array.isArray(value)) return true;
+  if (!isOptions(value) || "program" in value) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

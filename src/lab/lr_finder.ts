@@ -17,7 +17,7 @@ import { plateau } from "../schedules/plateau.ts";
 import { createSchedule, holds, type ScheduleDefinition } from "../schedules/schedule.ts";
 import { readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
-import { openJob, type RunJob } from "../train/job.ts";
+import { openJob, ownJob, type RunJob } from "../train/job.ts";
 import { openRun, readRun } from "../train/open_run.ts";
 import { batchSizes, type CompleteRunConfig, type RunConfig, updatesOf } from "../train/run_config.ts";
 import { Fading } from "../train/signals.ts";
@@ -195,7 +195,8 @@ function bookmark<S>(data: { state(): S; restore(state: S): void }): () => void 
  *
  * @throws OptionError for an invalid config or invalid options; DataError where the first loss is not finite.
  */
-export async function findLr(job: FindLrJob): Promise<RangeTestResult> {
+export async function findLr(given: FindLrJob): Promise<RangeTestResult> {
+  const job = ownJob(given);
   const { engine, config, data, test, close } = await openJob("findLr", job, rangeOptionNames);
   try {
     return await findLrOn(engine, config, data, test, job);

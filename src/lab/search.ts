@@ -10,7 +10,7 @@ import type { OptimizerConfig } from "../optimizer/config.ts";
 import { readConfig, readRule } from "../optimizer/read_config.ts";
 import type { Rule } from "../rules/rule.ts";
 import type { Engine } from "../train/engine.ts";
-import { openJob, type RunJob } from "../train/job.ts";
+import { openJob, ownJob, type RunJob } from "../train/job.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig, updatesOf } from "../train/run_config.ts";
 import { fallbackFor, usualRate } from "./defaults.ts";
 import { Cohort, type Entrant, halvingRungs, race } from "./race.ts";
@@ -99,7 +99,8 @@ const searchOptions: readonly (keyof SearchOptions)[] = [
  *
  * @throws OptionError for unknown rules and schedules, and a budget that does not allow for two candidates.
  */
-export async function search(job: SearchJob): Promise<SearchResult> {
+export async function search(given: SearchJob): Promise<SearchResult> {
+  const job = ownJob(given);
   const { engine, config, data, test, close } = await openJob("search", job, searchOptions);
   try {
     return await searchOn(engine, config, data, test, job);

@@ -12,7 +12,7 @@ import { scale } from "../schedules/scale.ts";
 import type { Scheduled } from "../schedules/schedule.ts";
 import { createSchedule } from "../schedules/schedule.ts";
 import type { Engine } from "../train/engine.ts";
-import { openJob, type RunJob } from "../train/job.ts";
+import { openJob, ownJob, type RunJob } from "../train/job.ts";
 import { type KnownEvaluation, knownOf } from "../train/metric.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig } from "../train/run_config.ts";
 import type { Verdict } from "../train/watch.ts";
@@ -191,7 +191,8 @@ export interface SweepResult {
  * @throws OptionError for a bad config, trial or option; DeviceError when the device cannot hold so many runs, with how
  * many fit.
  */
-export async function sweep(job: SweepJob): Promise<SweepResult> {
+export async function sweep(given: SweepJob): Promise<SweepResult> {
+  const job = ownJob(given);
   const { engine, config, data, test, close } = await openJob("sweep", job, sweepOptions);
   try {
     return await sweepOn(engine, config, data, test, job);

@@ -6,7 +6,7 @@ import { readListener, readMade, readNumber } from "../base/options.ts";
 import { readFields } from "../base/words.ts";
 import { norm as normOf } from "../engines/cpu/vectors.ts";
 import type { Segment } from "../optimizer/arena.ts";
-import type { Stats, TensorValues } from "../optimizer/optimizer.ts";
+import type { Optimizer, Stats, TensorValues } from "../optimizer/optimizer.ts";
 import { checkDataset, type Dataset, readDataset } from "./data/dataset.ts";
 import type { Field, FieldOptions } from "./field.ts";
 import { type Binding, type Program, programOf, type Trainable } from "./program.ts";
@@ -146,7 +146,7 @@ export interface Objective {
  * @throws OptionError if they do not fit each other, or the batch is not a whole number >= 1; DataError for bad data.
  */
 export function bind(
-  segments: readonly Segment[],
+  optimizer: Pick<Optimizer, "segments">,
   trainable: Trainable,
   options: ObjectiveOptions,
 ): { readonly program: Program; readonly binding: Binding } {
@@ -156,8 +156,8 @@ export function bind(
     "batch",
     "microBatch",
   ]) as ObjectiveOptions;
-  const bound = program.segmentsOf(segments);
-  const mustHold = holding(segments, bound);
+  const bound = program.segmentsOf(optimizer.segments);
+  const mustHold = holding(optimizer, bound);
   if (!program.needsData) {
     for (const [name, value] of Object.entries({ data, batch, microBatch })) {
       if (value === undefined) continue;
@@ -180,9 +180,11 @@ export function bind(
 }
 
 /** Whether an optimizer's tensors, of which an objective uses some, still have the rows that they had. */
-function holding(segments: readonly Segment[], bound: readonly Segment[]): () => void {
-  const places = bound.map((segment) => segments.indexOf(segment));
+function holding(optimizer: Pick<Optimizer, "segments">, bound: readonly Segment[]): () => void {
+  const before = optimizer.segments;
+  const places = bound.map((segment) => before.indexOf(segment));
   return () => {
+    const { segments } = optimizer;
     const changed = bound.findIndex((segment, i) => segments[places[i]!] !== segment);
     if (changed < 0) return;
     const { name, shape } = bound[changed]!;

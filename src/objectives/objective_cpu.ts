@@ -38,7 +38,7 @@ export function createCpuObjective(
   options: ObjectiveOptions = {},
 ): Objective {
   readOptimizer(optimizer, "cpu");
-  const { program: read, binding } = bind(optimizer.segments, program, options);
+  const { program: read, binding } = bind(optimizer, program, options);
   return new CpuObjective(optimizer, read, binding);
 }
 

@@ -54,7 +54,7 @@ export async function createObjective(
 ): Promise<GpuObjective> {
   readOptimizer(optimizer, "webgpu");
   mustHaveOptimizer(optimizer, "createObjective");
-  const { program: read, binding } = bind(optimizer.segments, program, options);
+  const { program: read, binding } = bind(optimizer, program, options);
   const bound = await read.bindGpu(optimizer, binding);
   try {
     mustHaveOptimizer(optimizer, "createObjective");

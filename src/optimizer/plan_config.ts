@@ -1,6 +1,6 @@
 // The current config of an optimizer, from its plan and its hypers.
 
-import { isOptions } from "../base/options.ts";
+import { copied } from "../base/options.ts";
 import { flatModifiers, modifierConfig, withJson } from "../modifiers/modifier.ts";
 import type { Rule } from "../rules/rule.ts";
 import type { OptimizerConfig } from "./config.ts";
@@ -62,13 +62,6 @@ export function planConfig(plan: Plan, hypers: Hypers): OptimizerConfig {
       ...(listed ? { groups: listed } : {}),
     };
   }) as unknown as OptimizerConfig;
-}
-
-/** A config with its own lists and objects, so that a change of it does not reach an optimizer's schedules. */
-function copied<T>(value: T): T {
-  if (Array.isArray(value)) return value.map(copied) as T;
-  if (!isOptions(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, copied(part)])) as T;
 }
 
 /** JSON's values for absent modifiers. */

@@ -1,7 +1,7 @@
 // The argument of training and its tools: a run config, the engine, the data and options, in one object.
 
 import { DeviceError, OptionError, show } from "../base/errors.ts";
-import { isOptions } from "../base/options.ts";
+import { copied, isOptions } from "../base/options.ts";
 import { requestDevice } from "../engines/gpu/device.ts";
 import { type Dataset, readDataset } from "../objectives/data/dataset.ts";
 import { isRule, type Rule } from "../rules/rule.ts";
@@ -67,15 +67,28 @@ export async function openJob<T extends RunJob>(
       throw new OptionError(`test is ${show(job.test)} beside data.test; give one or the other`);
     }
   }
-  const fields = Object.fromEntries(runFields.map((field) => [field, job[field as keyof RunConfig & keyof T]]));
+  const others = runFields.filter((field) => field !== "data");
+  const fields = Object.fromEntries(others.map((field) => [field, copied(job[field as keyof RunConfig & keyof T])]));
   const made = await openEngine(job.engine);
   return {
     engine: made.engine,
-    config: { ...fields, optimizer: withUsualRate(job.optimizer), data: config ?? null } as unknown as RunConfig,
+    config: {
+      ...fields,
+      optimizer: withUsualRate(fields.optimizer as T["optimizer"]),
+      data: config ?? null,
+    } as unknown as RunConfig,
     data: train,
     test: test ?? job.test,
     close: made.close,
   };
+}
+
+/** A job as it is when it is called, since a caller may change one that several runs share before they are awaited. */
+export function ownJob<T extends RunJob>(job: T): T {
+  if (!isOptions(job)) return job;
+  return Object.fromEntries(
+    Object.entries(job).map(([field, value]) => [field, Array.isArray(value) ? copied(value) : value]),
+  ) as unknown as T;
 }
 
 /** A rule without a rate gets its standard rate, if it has one. */

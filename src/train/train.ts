@@ -10,7 +10,7 @@ import { attempt, type Run } from "./attempt.ts";
 import type { CurvaturePoint } from "./curvature.ts";
 import type { Engine } from "./engine.ts";
 import type { WatchEvent } from "./findings.ts";
-import { type OpenJob, openJob, type RunJob } from "./job.ts";
+import { type OpenJob, openJob, ownJob, type RunJob } from "./job.ts";
 import { createKeeper } from "./keeper.ts";
 import { listen } from "./listeners.ts";
 import { checkMetric, type MetricOptions, type MetricPoint } from "./metric.ts";
@@ -168,7 +168,8 @@ export interface TrainResult {
  * @throws OptionError for an invalid config, or one that is not the checkpoint's; DataError for a bad checkpoint; DeviceError if
  * the engine cannot run it or its device is lost; and whatever a listener throws.
  */
-export async function train(job: TrainJob): Promise<TrainResult> {
+export async function train(given: TrainJob): Promise<TrainResult> {
+  const job = ownJob(given);
   const opened = await openJob("train", job, trainOptions);
   try {
     return await trainOn(opened, job);

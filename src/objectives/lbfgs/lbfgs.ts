@@ -205,8 +205,10 @@ class BoundLbfgs implements Lbfgs {
     return this.#room.iteration.pairs;
   }
 
-  async step(on: Objective | CpuClosure | GpuClosure, rows?: Uint32Array): Promise<LbfgsReport> {
+  async step(on: Objective | CpuClosure | GpuClosure, given?: Uint32Array): Promise<LbfgsReport> {
     this.#mustBeFree("step");
+    // Before anything is awaited, since the caller may fill it anew.
+    const rows = given instanceof Uint32Array ? given.slice() : given;
     this.#busy = true;
     try {
       await this.#refreeze();
