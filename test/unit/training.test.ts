@@ -129,6 +129,25 @@ describe("early stopping", () => {
     expect(best?.value).toBe(Math.max(...metrics.map(({ value }) => value)));
   });
 
+  it("takes a job as it is when it is called, so that runs may share one that changes in between", async () => {
+    const seen: number[][] = [[], []];
+    const job = {
+      ...{ engine: cpuEngine(), data, batch: 8, steps: 3, model: { layers: [4, 8, 3] } },
+      optimizer: { rule: "sgd", lr: { type: "piecewise", points: [[0, 0.1]] } },
+      onStep: (_: Progress) => {},
+    };
+    const runs = [0.1, 0.2].map((lr, i) => {
+      job.optimizer.lr.points[0]![1] = lr;
+      job.onStep = (progress) => seen[i]!.push(progress.lr);
+      return train(job);
+    });
+    await Promise.all(runs);
+    expect(seen).toEqual([
+      [0.1, 0.1, 0.1],
+      [0.2, 0.2, 0.2],
+    ]);
+  });
+
   it("returns the best parameters, or with restoreBest false the last", async () => {
     const run = (restoreBest: boolean) =>
       train({

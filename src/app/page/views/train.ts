@@ -97,7 +97,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>): Promise<Ope
     inputFirst: new InputFirst(page.closed),
     keep: (checkpoint) => config.keep(checkpoint),
   };
-  const trainFrom = (bytes?: Uint8Array<ArrayBuffer>) =>
+  const trainFrom = (bytes?: Uint8Array<ArrayBuffer>): Promise<void> =>
     work
       .do((engine, signal) => {
         if (!bytes) {
