@@ -440,6 +440,16 @@ it("learns a dropped table by the chosen column, and predicts another; explains 
   // In the table's own units.
   for (const [i, line] of lines.entries()) expect(Number(line.split(",")[3])).toBeCloseTo(i === 0 ? 1003 : 997, -1);
 
+  // Names of any length fit a narrow page.
+  await page.setViewport({ width: 320, height: 640 });
+  const long = "x".repeat(200);
+  await drop(page, `${long}.csv`, `${long},y\n1,0\n2,1\n`);
+  await page.waitForFunction(`${text("table")}.startsWith("xxx")`);
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(320);
+  await page.setViewport({ width: 800, height: 600 });
+  await drop(page, "sides.csv", csv);
+  await page.waitForFunction(`${text("table")}.startsWith("sides.csv")`);
+
   // A run keeps its own table, whichever is dropped meanwhile.
   await fill(page, { steps: "100000" });
   await page.click("#train");
