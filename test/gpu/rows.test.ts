@@ -4,6 +4,8 @@
 import { describe, expect, it } from "vitest";
 import { external } from "../../src/engines/gpu/external.ts";
 import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
+import { openVectors } from "../../src/engines/open_vectors.ts";
+import { at } from "../../src/engines/vectors.ts";
 import { createCpuOptimizer, loadCheckpoint, modifiers, saveCheckpoint, setRows } from "../../src/index.ts";
 import type { Tensor } from "../../src/optimizer/arena.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
@@ -17,6 +19,7 @@ import { muon } from "../../src/rules/muon.ts";
 import { prodigy } from "../../src/rules/prodigy.ts";
 import { rprop } from "../../src/rules/rprop.ts";
 import { scheduleFreeAdamw } from "../../src/rules/schedule_free.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { createCpuObjective, createObjective, initialTensors, landscapes, Random } from "../../src/training.ts";
 import { countingDevice } from "./counting.ts";
 import { device } from "./setup.ts";
@@ -123,6 +126,27 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
       await setRows(optimizer, "points", 21);
     }
     expect((await most.read("v")).points!.subarray(15 * width)).toEqual(new Float32Array(6 * width));
+  });
+
+  it("keeps them out of vectors, and vectors out of them", async () => {
+    // As long as the rows in use, but for padding.
+    const optimizer = await create(engine, 21, sgd());
+    optimizer.write("gradients", { points: Array(21 * width).fill(Number.NaN) });
+    await setRows(optimizer, "points", 18);
+    optimizer.write("gradients", { points: Array(18 * width).fill(1), bias: Array(7).fill(1) });
+    const space = await openVectors(optimizer);
+    const v = at(await space.create(1));
+    space.load("gradients", v);
+    space.extent(v, 0);
+    expect(await space.scalars(0, 2)).toEqual([Float64Array.of(18 * width + 7, 1)]);
+    space.store(v);
+    await space.submit();
+    space.destroy();
+    await setRows(optimizer, "points", 21);
+    const { points: all, bias: others } = await optimizer.read();
+    expect(all).toEqual(Float32Array.of(...Array(18 * width).fill(1), ...points.slice(18 * width, 21 * width)));
+    expect(others).toEqual(new Float32Array(7).fill(1));
+    optimizer.destroy();
   });
 
   it.each([

@@ -1,6 +1,7 @@
 // Where the tensors of an optimizer lie in a vector on the GPU, and which stretches of both are one.
 
 import { type Segment, segmentAlignment } from "../../optimizer/arena.ts";
+import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import type { Location } from "../../optimizer/locations.ts";
 
 /** Tensors as they lie in a vector: in the arena's order, padding included, so that neighbours there stay neighbours. */
@@ -60,15 +61,25 @@ function follows({ external: before, length }: Segment, { external: after }: Seg
   });
 }
 
-/** The runs of a layout in the arrays of some ranges, one for each segment. */
-export function runsOf({ places }: VectorLayout, ranges: readonly Location[]): readonly Run[] {
+/** The runs of a layout in the arrays of some ranges, one for each segment; no run goes over rows that are not in use. */
+export function runsOf(
+  { places }: VectorLayout,
+  ranges: readonly Location[],
+  rooms: readonly RuleSetLayout[],
+): readonly Run[] {
+  const cut = rooms.flatMap(({ used, places }) =>
+    used.filter(({ at, segment }) => segment.length < places[at]!.segment.length),
+  );
+  const names = new Set(cut.map(({ segment }) => segment.name));
   const runs: Run[] = [];
+  let whole = true;
   const order = ranges.map((_, i) => i).sort((a, b) => places[a]! - places[b]!);
   for (const i of order) {
     const [range, first] = [ranges[i]!, places[i]!];
     const last = runs.at(-1);
-    if (last && joins(last, range, first)) last.length = first - last.first + range.length;
+    if (last && whole && joins(last, range, first)) last.length = first - last.first + range.length;
     else runs.push({ range, first, length: range.length });
+    whole = !names.has(range.segment.name);
   }
   return runs;
 }

@@ -63,8 +63,8 @@ export async function createVectors(optimizer: GpuOptimizer, options: VectorOpti
 /** Dispatches needed to move all of an optimizer's tensors. */
 function runCount(optimizer: GpuOptimizer): number {
   const layout = layoutVectors(optimizer.segments);
-  const { locate } = insideOf(optimizer);
-  return Math.max(...(["params", "gradients"] as const).map((role) => runsOf(layout, locate(role)).length));
+  const { locate, layouts } = insideOf(optimizer);
+  return Math.max(...(["params", "gradients"] as const).map((role) => runsOf(layout, locate(role), layouts).length));
 }
 
 export class GpuVectors implements VectorSpace {
@@ -240,7 +240,7 @@ export class GpuVectors implements VectorSpace {
   ): void {
     const { device, control, controlBytes, replicas: all } = this.#optimizer;
     const where = { replica: firstReplica };
-    const runs = runsOf(layout, ranges);
+    const runs = runsOf(layout, ranges, insideOf(this.#optimizer).layouts);
     this.reserve(runs.length);
     for (const { range, first, length } of runs) {
       const held = this.#optimizer.binding(role, range.segment.name, where);
