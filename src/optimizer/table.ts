@@ -30,10 +30,13 @@ export const leastSingle = 2 ** -126;
 /**
  * A column in float32 arithmetic, the same for both engines: below {@link leastSingle} it is 0.
  *
- * @throws OptionError for a value beyond float32's range.
+ * @throws OptionError for a value beyond float32's range, and for one that is not a number.
  */
 function asSingle(rule: string, step: number, column: string, value: number): number {
   if (Math.abs(value) < leastSingle) return 0;
+  if (typeof value !== "number" || Number.isNaN(value)) {
+    throw new OptionError(`${rule}.${column} is ${show(value)} at step ${step}, from its hypers; it must be a number`);
+  }
   if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
     throw new OptionError(
       `${rule}.${column} is ${show(value)} at step ${step}, from its hypers; it must be a number that float32 holds, up to 3.4e38`,

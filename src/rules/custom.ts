@@ -8,16 +8,28 @@ import { evaluationValues } from "../optimizer/evaluation.ts";
 import { fallbacks } from "../optimizer/fallback.ts";
 import { defaultsOf, type Rule, ruleFrom } from "./rule.ts";
 
-/** Names that the optimizer uses itself. */
-const reserved = ["p", "step", "decay", "ema", "swa", "lookahead", "params", "gradients", "evaluation", "accumulated"];
+/** Names that the optimizer uses itself: of values of an element or a tensor, of columns, and of options. */
+const reserved = {
+  values: ["p", "step", "decay", "ema", "swa", "lookahead", "params", "gradients", "evaluation", "accumulated"],
+  columns: [
+    ...["gradientScale", "first", "frozen"],
+    ...["ema", "swa", "lookahead", "clipValue", "clipping", "leastNorm"],
+  ],
+  options: [
+    ...["rule", "type", "groups", "params", "lrScale", "frozen", "fallback", "replicas", "maximize", "modifiers"],
+    ...["clip", "skipNonFinite", "lossScale", "accumulate", "cautious", "cautiousDecay", "centralize", "watch"],
+    ...["ema", "swa", "lookahead", ...Object.getOwnPropertyNames(Object.prototype)],
+  ],
+};
 
 /**
  * A rule from its definition: a function that makes the rule's config, which carries the definition. In JSON it is its
  * name.
  *
- * @throws OptionError for a definition that lacks a field, slots and scalars with names that the optimizer uses itself, fixed
- * slots without a start, slots with one that `measure` advances, and columns that are not numbers under the defaults; the
- * function, for arguments of any other kind than it takes. WGSL is checked when it is compiled.
+ * @throws OptionError for a definition that lacks a field, names that the optimizer uses itself or that occur twice, starts of
+ * unknown slots or that are neither numbers nor columns, fixed slots without a start, slots with one that `measure` advances, and
+ * columns and carried values that are not numbers under the defaults; the function, for arguments of any other kind than it
+ * takes. WGSL is checked when it is compiled.
  */
 export const defineRule: typeof ruleFrom = (definition) => {
   checkDefinition(definition as unknown as Rule);
@@ -35,7 +47,7 @@ function checkDefinition(definition: Rule): void {
   const { name, hypers, flags, slots, row, wgsl, update, carry, reduction } = (definition ?? {}) as Rule;
   const needed = [isOptions(hypers) && isOptions(hypers.lr), isOptions(flags), Array.isArray(slots)];
   const functions = typeof row === "function" && typeof update === "function";
-  if (typeof name !== "string" || typeof wgsl !== "string" || needed.includes(false) || !functions) {
+  if (typeof name !== "string" || name === "" || typeof wgsl !== "string" || needed.includes(false) || !functions) {
     throw new OptionError(
       `defineRule was given ${show(definition)}; it must have name, hypers with lr, flags, slots, row, wgsl and update`,
     );
@@ -50,14 +62,17 @@ function checkDefinition(definition: Rule): void {
       `${field}.stage of the rule ${name} is ${show(Object(its).stage)}; it must be a stage, such as reductionStage`,
     );
   }
-  for (const [what, names] of [
-    ["slot", slots],
-    ["scalar", Object.keys(Object(reduction?.scalars))],
-  ] as const) {
-    const taken = names.find((each) => reserved.includes(each));
-    if (!taken) continue;
-    throw new OptionError(`the rule ${name} has a ${what} "${taken}", a name that the optimizer reserves`);
+  for (const [hyper, its] of Object.entries(hypers)) {
+    if (isOptions(its) && typeof its.default === "number" && isOptions(its.range)) continue;
+    throw new OptionError(`the hyper "${hyper}" of the rule ${name} is ${show(its)}; it must be { default, range }`);
   }
+  const options = [...Object.keys(hypers), ...Object.keys(flags)];
+  mustBeNames(name, "an option", options, reserved.options);
+  const scalars = Object.keys(Object(reduction?.scalars));
+  mustBeNames(name, "a slot", slots, reserved.values);
+  mustBeNames(name, "a scalar", scalars, reserved.values);
+  mustBeNames(name, "a slot or scalar", [...slots, ...scalars], []);
+  mustBeNames(name, "a sum", [...(reduction?.sums ?? [])], ["count"]);
   for (const [field, named, started, which] of [
     ["fixed", definition.fixed, true, "have an entry in starts"],
     ["reduction.advances", reduction?.advances, false, "start with 0"],
@@ -74,15 +89,48 @@ function checkDefinition(definition: Rule): void {
     );
   }
   const defaults = defaultsOf(hypers);
-  const filled = readRecord(
-    `the row of the rule ${name}`,
-    row(defaults, 1, carry?.start(defaults) ?? {}, flags, () => defaults),
-    "numbers",
-  );
-  const missing = Object.keys(filled).find((column) => typeof filled[column] !== "number");
-  if (missing !== undefined) {
-    throw new OptionError(
-      `the row of the rule ${name} is ${show(filled[missing])} in its column "${missing}"; it must be a number`,
+  const begun = carry?.start(defaults) ?? {};
+  if (carry) {
+    mustBeNumbers(name, "carry", begun, carry.names);
+    mustBeNumbers(
+      name,
+      "carry",
+      carry.next(begun, defaults, 1, () => defaults),
+      carry.names,
     );
   }
+  const filled = row(defaults, 1, begun, flags, () => defaults);
+  mustBeNumbers(name, "row", filled);
+  const columns = Object.keys(filled);
+  mustBeNames(name, "a column", columns, reserved.columns);
+  for (const [slot, start] of Object.entries(Object(definition.starts))) {
+    const isKnown = start === "p" || columns.includes(start as string) || Number.isFinite(start);
+    if (slots.includes(slot) && isKnown) continue;
+    throw new OptionError(
+      `starts of the rule ${name} has ${show(start)} for "${slot}"; it must have a number, "p" or a column for slots`,
+    );
+  }
+}
+
+/** @throws OptionError for names that are reserved, and for one that occurs twice. */
+function mustBeNames(rule: string, what: string, names: readonly string[], taken: readonly string[]): void {
+  names.forEach((each, i) => {
+    if (taken.includes(each)) {
+      throw new OptionError(`the rule ${rule} has ${what} "${each}", a name that the optimizer reserves`);
+    }
+    if (names.indexOf(each) < i) {
+      throw new OptionError(`the rule ${rule} has ${what} "${each}" twice; names must differ`);
+    }
+  });
+}
+
+/** @param names Those that there must be, if others would be missed. */
+function mustBeNumbers(rule: string, what: "row" | "carry", given: object, names?: readonly string[]): void {
+  const values = readRecord(`the ${what} of the rule ${rule}`, given as Record<string, unknown>, "numbers");
+  const wrong = (names ?? Object.keys(values)).find((each) => typeof values[each] !== "number");
+  if (wrong === undefined) return;
+  const part = what === "row" ? "column" : "value";
+  throw new OptionError(
+    `the ${what} of the rule ${rule} is ${show(values[wrong])} in its ${part} "${wrong}"; it must be a number`,
+  );
 }

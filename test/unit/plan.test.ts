@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from "vitest";
 import { OptionError } from "../../src/base/errors.ts";
+import { stages } from "../../src/index.ts";
 import { layoutSegments } from "../../src/optimizer/arena.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { Hypers } from "../../src/optimizer/hypers.ts";
@@ -114,6 +115,41 @@ describe("bad config", () => {
   ])("%j", (config, message) => {
     expect(() => create(config)).toThrow(message);
     expect(() => create(config)).toThrow(OptionError);
+  });
+
+  it.each([
+    [{ name: "" }, /^defineRule was given .*; it must have name, hypers with lr/],
+    [{ row: (h: { lr: number }) => ({ lr: h.lr, frozen: 0 }) }, /^the rule mine has a column "frozen", a name that/],
+    [{ row: (h: { lr: number }) => ({ lr: h.lr, ema: 0 }) }, /^the rule mine has a column "ema"/],
+    [{ slots: ["m", "m"] }, /^the rule mine has a slot "m" twice; names must differ$/],
+    [{ reduction: { stage: stages.reduction, scalars: { m: 0 } } }, /^the rule mine has a slot or scalar "m" twice/],
+    [{ reduction: { stage: stages.reduction, sums: ["count"] } }, /^the rule mine has a sum "count", a name that/],
+    [{ flags: { lr: false } }, /^the rule mine has an option "lr" twice/],
+    [{ flags: { frozen: false } }, /^the rule mine has an option "frozen", a name that/],
+    [{ hypers: { lr: { default: 1 } } }, /^the hyper "lr" of the rule mine is .*; it must be \{ default, range \}$/],
+    [{ starts: { m: "more" } }, /^starts of the rule mine has "more" for "m"; it must have a number, "p" or a column/],
+    [{ starts: { n: 0 } }, /^starts of the rule mine has 0 for "n"/],
+    [
+      { carry: { names: ["c"], start: () => ({ c: 1 }), next: () => ({}) } },
+      /^the carry of the rule mine is undefined in its value "c"; it must be a number$/,
+    ],
+  ])("refuses a rule of the caller's own with %j, which would be wrong in silence", (wrong, message) => {
+    const mine = {
+      ...{ name: "mine", source: "", hypers: { lr: { default: 1, range: { min: 0 } } }, flags: {}, slots: ["m"] },
+      ...{ row: (h: { lr: number }) => ({ lr: h.lr }), wgsl: "", update() {} },
+    };
+    expect(() => defineRule(mine as never)).not.toThrow();
+    expect(() => defineRule({ ...mine, ...wrong } as never)).toThrow(message);
+  });
+
+  it("refuses a column that is no number at a later step", () => {
+    const mine = {
+      ...{ name: "mine", source: "", hypers: { lr: { default: 1, range: { min: 0 } } }, flags: {}, slots: [] },
+      ...{ row: (h: { lr: number }, t: number) => (t > 1 ? {} : { lr: h.lr }), wgsl: "", update() {} },
+    };
+    const optimizer = createCpuOptimizer([{ name: "w", shape: [1] }], { rule: defineRule(mine as never) });
+    optimizer.step();
+    expect(() => optimizer.step()).toThrow(/^mine\.lr is undefined at step 1, from its hypers; it must be a number$/);
   });
 
   it("refuses rules of the caller's own whose slots or scalars are roles; no rule of ours is one", () => {
