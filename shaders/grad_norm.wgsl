@@ -82,5 +82,5 @@ fn main(
       }
     }
   }
-  file_sum(replica * sizes.chunk_total + chunk.id, lane, sum);
+  store_sum(replica * sizes.chunk_total + chunk.id, lane, sum);
 }

@@ -38,5 +38,5 @@ fn main(
       sum.count = f32(chunk.length);
     }
   }
-  file_sum(replica * sizes.chunk_total + chunk.id, lane, sum);
+  store_sum(replica * sizes.chunk_total + chunk.id, lane, sum);
 }

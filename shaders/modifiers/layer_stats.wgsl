@@ -39,6 +39,6 @@ fn layer_stats_end(place: u32, lane: u32) {
   let sum = joined(lane, Sum(both_of(gradient_squares), both_of(weight_squares), both_of(change_squares)));
   // While gradients are added up, the statistics of the last update stay.
   if (now_of(place / sizes.chunk_total).full) {
-    file_joined(place, lane, sum);
+    store_joined(place, lane, sum);
   }
 }

@@ -28,5 +28,5 @@ fn main(
     }
     total = add_sums(total, part);
   }
-  file_sum(replica * sizes.chunks + index, lane, total);
+  store_sum(replica * sizes.chunks + index, lane, total);
 }

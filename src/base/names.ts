@@ -14,15 +14,15 @@ export function folded(word: string): string {
  */
 export type Name<T extends string> = T | (string & {});
 
-/** Synonyms of names, by {@link folded} word; declared with the names. */
-export type Synonyms<T extends string = string> = Readonly<Record<string, T>>;
+/** Aliases of names, by {@link folded} word; declared with the names. */
+export type Aliases<T extends string = string> = Readonly<Record<string, T>>;
 
 /** The known name that a word stands for, in any spelling or as a synonym; undefined if there is none. */
-export function meant<T extends string>(word: unknown, known: readonly T[], synonyms: Synonyms<T> = {}): T | undefined {
+export function meant<T extends string>(word: unknown, known: readonly T[], aliases: Aliases<T> = {}): T | undefined {
   if (typeof word !== "string" || word.length > longestWord) return undefined;
   if (known.includes(word as T)) return word as T;
   const same = folded(word);
   const found = known.find((name) => folded(name) === same);
   if (found !== undefined) return found;
-  return Object.hasOwn(synonyms, same) && known.includes(synonyms[same]!) ? synonyms[same] : undefined;
+  return Object.hasOwn(aliases, same) && known.includes(aliases[same]!) ? aliases[same] : undefined;
 }

@@ -1,10 +1,10 @@
 // Suggestions for unknown names in errors of configs; an optimizer's bundle alone does not contain them.
 
-import { folded, longestWord, meant, type Synonyms } from "./names.ts";
+import { type Aliases, folded, longestWord, meant } from "./names.ts";
 import { readChoice, readObject } from "./options.ts";
 
 /** Other libraries' names of options, and ours in order of preference: the first one allowed is suggested. */
-const optionWords: Readonly<Record<string, readonly string[]>> = {
+const optionAliases: Readonly<Record<string, readonly string[]>> = {
   learningrate: ["lr"],
   rate: ["lr"],
   stepsize: ["lr"],
@@ -42,7 +42,7 @@ export function meantOption(word: string, known: readonly string[]): string | un
   const same = folded(word);
   return (
     meant(word, known) ??
-    (Object.hasOwn(optionWords, same) ? optionWords[same]! : []).find((each) => known.includes(each))
+    (Object.hasOwn(optionAliases, same) ? optionAliases[same]! : []).find((each) => known.includes(each))
   );
 }
 
@@ -93,12 +93,12 @@ export function readFields(name: string, value: unknown, known: readonly string[
   return readObject(name, value, known, (word) => didYouMean(word, known, meantOption(word, known)));
 }
 
-/** Like {@link readChoice}; `synonyms` are accepted too, and the error about any other word suggests a name. */
+/** Like {@link readChoice}; `aliases` are accepted too, and the error about any other word suggests a name. */
 export function readName<T extends string>(
   name: string,
   value: unknown,
   allowed: readonly T[],
-  synonyms?: Synonyms<T>,
+  aliases?: Aliases<T>,
 ): T {
-  return readChoice(name, meant(value, allowed, synonyms) ?? value, allowed, (word) => didYouMean(word, allowed));
+  return readChoice(name, meant(value, allowed, aliases) ?? value, allowed, (word) => didYouMean(word, allowed));
 }

@@ -30,7 +30,7 @@ export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
         x.step = agreement > 0 ? r.cautious! * x.step : Number.isNaN(agreement) ? Number.NaN : 0;
       },
     },
-    behind: cautiousStage,
+    afterRule: cautiousStage,
   }),
 });
 

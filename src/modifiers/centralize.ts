@@ -33,7 +33,7 @@ export const centralize = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
         return g - lines.centers![centers.alongRows ? Math.floor(i / columns) : i % columns]!;
       },
     },
-    before: centerStage,
+    beforeRule: centerStage,
   }),
 });
 

@@ -55,7 +55,7 @@ export const clipAdaptive = /* @__PURE__ */ defineModifier<
     hooks: ["gradient"],
     snippets: [clipSnippet],
     twin: { gradient: (g, i, { place, lines }) => lines.units![i % place.lines.units!.view.columns]! * g },
-    before: unitStage,
+    beforeRule: unitStage,
   }),
 });
 

@@ -1,7 +1,7 @@
 // Every modifier, in the order in which they apply: accumulation, skipping, changes of the gradient, changes of the update,
 // averages of the parameters, reports.
 
-import type { Synonyms } from "../base/names.ts";
+import type { Aliases } from "../base/names.ts";
 import { accumulate, accumulateNotes } from "./accumulate.ts";
 import { cautious, cautiousNotes } from "./cautious.ts";
 import { cautiousDecay, cautiousDecayNotes } from "./cautious_decay.ts";
@@ -18,8 +18,8 @@ import type { Modifier, ModifierNotes } from "./modifier.ts";
 import { skipNonFinite, skipNonFiniteNotes } from "./skip_non_finite.ts";
 import { swa, swaNotes } from "./swa.ts";
 
-/** Synonyms of the types of clipping. */
-export const clipWords: Synonyms = {
+/** Aliases of the types of clipping. */
+export const clipAliases: Aliases = {
   norm: "globalNorm",
   l2norm: "globalNorm",
   clipnorm: "globalNorm",

@@ -2,14 +2,14 @@
 import layerStatsText from "../../shaders/modifiers/layer_stats.wgsl?raw";
 import { layerStruct, layerSums } from "../engines/gpu/layer_stats.ts";
 import { structsSnippet } from "../engines/stages/generate.ts";
-import { file, fileSumSnippet, joinSnippet } from "../engines/stages/snippets.ts";
+import { file, joinSnippet, storeSumSnippet } from "../engines/stages/snippets.ts";
 import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
 const snippets = /* @__PURE__ */ [
   structsSnippet(layerStruct),
   joinSnippet,
-  fileSumSnippet,
+  storeSumSnippet,
   file("modifiers/layer_stats", layerStatsText),
 ];
 
@@ -21,7 +21,7 @@ export const layerStats = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   argument: "on",
   read: readSwitch,
   law: true,
-  effects: () => ({ hooks: ["after", "end"], snippets, files: layerSums }),
+  effects: () => ({ hooks: ["after", "end"], snippets, partials: layerSums }),
 });
 
 /** Its entry in docs/rules.md. */

@@ -2,7 +2,7 @@
 // Orr, Müller 1998) if few inputs must spread over many units; normal or uniform. Drawn from the seeded generator, so the same
 // seed gives the same float32 weights on every engine.
 
-import type { Name, Synonyms } from "../base/names.ts";
+import type { Aliases, Name } from "../base/names.ts";
 import { readNumber } from "../base/options.ts";
 import { Random } from "../base/random.ts";
 import { readFields, readName } from "../base/words.ts";
@@ -29,8 +29,8 @@ export interface InitConfig {
   readonly seed?: number;
 }
 
-/** Synonyms: Kaiming He's and Xavier Glorot's first names. */
-const initWords: Synonyms<InitType> = {
+/** Aliases: Kaiming He's and Xavier Glorot's first names. */
+const initAliases: Aliases<InitType> = {
   he: "heNormal",
   kaiming: "heNormal",
   kaimingnormal: "heNormal",
@@ -45,7 +45,7 @@ const initWords: Synonyms<InitType> = {
 export function readInit(value: InitConfig, standard: InitType): Required<InitConfig> {
   const fields = readFields("init", value, ["type", "seed"]);
   return {
-    type: fields.type === undefined ? standard : readName("init.type", fields.type, initTypes, initWords),
+    type: fields.type === undefined ? standard : readName("init.type", fields.type, initTypes, initAliases),
     seed:
       fields.seed === undefined
         ? 0

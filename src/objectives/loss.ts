@@ -6,7 +6,7 @@ import huber from "../../shaders/objectives/losses/huber.wgsl?raw";
 import meanSquaredError from "../../shaders/objectives/losses/mean_squared_error.wgsl?raw";
 import softmaxCrossEntropy from "../../shaders/objectives/losses/softmax_cross_entropy.wgsl?raw";
 import { DataError, OptionError } from "../base/errors.ts";
-import type { Name, Synonyms } from "../base/names.ts";
+import type { Aliases, Name } from "../base/names.ts";
 import { type Range, readNumber } from "../base/options.ts";
 import { readFields, readName } from "../base/words.ts";
 import type { Judge, Judgement } from "./criterion.ts";
@@ -103,7 +103,7 @@ export const lossEntries: Readonly<Record<LossName, LossEntry>> = {
 const losses = Object.keys(lossEntries) as readonly LossName[];
 
 /** Other words for losses. */
-const lossWords: Synonyms<LossName> = {
+const lossAliases: Aliases<LossName> = {
   crossentropy: "softmaxCrossEntropy",
   categoricalcrossentropy: "softmaxCrossEntropy",
   sparsecategoricalcrossentropy: "softmaxCrossEntropy",
@@ -119,8 +119,8 @@ const lossWords: Synonyms<LossName> = {
 export function readLoss(value: unknown): CompleteLossConfig {
   if (value === undefined) return readLoss("softmaxCrossEntropy");
   if (typeof value !== "object" || value === null)
-    return readLoss({ type: readName("model.loss", value, losses, lossWords) });
-  const type = readName("model.loss.type", "type" in value ? value.type : undefined, losses, lossWords);
+    return readLoss({ type: readName("model.loss", value, losses, lossAliases) });
+  const type = readName("model.loss.type", "type" in value ? value.type : undefined, losses, lossAliases);
   const { option } = lossEntries[type];
   const fields = readFields("model.loss", value, option ? ["type", option.name] : ["type"]);
   if (!option) return { type } as CompleteLossConfig;

@@ -195,7 +195,7 @@ function effectsOf(modifiers: readonly ActiveModifier[]) {
     lossScale: said((modifier) => modifier.lossScale),
     accumulate: said(({ accumulate }) => accumulate) ?? 1,
     missed: said(({ missed }) => missed),
-    watch: modifiers.some(({ files }) => files !== undefined),
+    watch: modifiers.some(({ partials }) => partials !== undefined),
   };
 }
 

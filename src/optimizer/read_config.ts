@@ -6,7 +6,7 @@ import { folded, meant } from "../base/names.ts";
 import { isOptions } from "../base/options.ts";
 import { safePattern } from "../base/pattern.ts";
 import { didYouMean, readFields } from "../base/words.ts";
-import { clipWords, modifiers } from "../modifiers/index.ts";
+import { clipAliases, modifiers } from "../modifiers/index.ts";
 import { type Modifier, type ModifierConfig, modifierConfig, withJson } from "../modifiers/modifier.ts";
 import { ruleHints, rules, ruleWords } from "../rules/index.ts";
 import { isRule, type Rule } from "../rules/rule.ts";
@@ -124,7 +124,7 @@ function ofKey(key: string, value: unknown): Modifier | undefined {
   }
   const { type } = value as { readonly type?: unknown };
   const types = its.map((modifier) => modifier.type!);
-  const found = its.find((modifier) => modifier.type === meant(type, types, clipWords));
+  const found = its.find((modifier) => modifier.type === meant(type, types, clipAliases));
   if (found) return found;
   throw new OptionError(
     `clip.type is ${type === undefined ? "missing" : show(type)}, which is not a known clipping; the known ones are ${types.join(", ")}${didYouMean(type, types)}`,

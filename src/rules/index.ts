@@ -1,6 +1,6 @@
 // The registry of rules by name, for configs in JSON, the laws and the documentation.
 
-import type { Synonyms } from "../base/names.ts";
+import type { Aliases } from "../base/names.ts";
 import { adabelief } from "./adabelief.ts";
 import { adadelta } from "./adadelta.ts";
 import { adafactor } from "./adafactor.ts";
@@ -32,8 +32,8 @@ import { sgd } from "./sgd.ts";
 import { signum } from "./signum.ts";
 import { yogi } from "./yogi.ts";
 
-/** Synonyms of rules. */
-export const ruleWords: Synonyms = {
+/** Aliases of rules. */
+export const ruleWords: Aliases = {
   gd: "sgd",
   gradientdescent: "sgd",
   stochasticgradientdescent: "sgd",
@@ -48,7 +48,7 @@ export const ruleWords: Synonyms = {
 };
 
 /** Rules elsewhere that are options of a rule here, by folded word. */
-export const ruleHints: Synonyms = {
+export const ruleHints: Aliases = {
   momentum: "sgd with momentum",
   sgdm: "sgd with momentum",
   heavyball: "sgd with momentum",

@@ -1,6 +1,6 @@
 // Schedules from JSON: type names become the schedules that the caller knows.
 import { OptionError, show } from "../base/errors.ts";
-import { meant, type Synonyms } from "../base/names.ts";
+import { type Aliases, meant } from "../base/names.ts";
 import { isOptions } from "../base/options.ts";
 import { nesting } from "./nesting.ts";
 import { isScheduleDefinition, type ScheduleConfig, type ScheduleDefinition, type Scheduled } from "./schedule.ts";
@@ -10,14 +10,14 @@ import { isScheduleDefinition, type ScheduleConfig, type ScheduleDefinition, typ
  * Numbers, functions and schedule configs stay as they are; options are checked when they are used.
  *
  * @param name Its name in errors.
- * @param options `hint` ends the error about an unknown type; `synonyms` are other words for types.
+ * @param options `hint` ends the error about an unknown type; `aliases` are other words for types.
  * @throws OptionError for an unknown type, and for schedules that are nested too deep or too many.
  */
 export function scheduleFromJson(
   value: unknown,
   name: string,
   known: readonly ScheduleDefinition[],
-  { hint, synonyms }: { readonly hint?: (type: unknown) => string; readonly synonyms?: Synonyms } = {},
+  { hint, aliases }: { readonly hint?: (type: unknown) => string; readonly aliases?: Aliases } = {},
 ): Scheduled {
   const enter = nesting();
   const read = (name: string, value: unknown, depth: number): unknown => {
@@ -25,7 +25,7 @@ export function scheduleFromJson(
     enter(depth);
     const { type, ...options } = value;
     const names = known.map((each) => each.type);
-    const definition = known.find((each) => each === type || each.type === meant(type, names, synonyms));
+    const definition = known.find((each) => each === type || each.type === meant(type, names, aliases));
     const chosen = definition ?? (isScheduleDefinition(type) ? type : undefined);
     if (!chosen) {
       const types = names.join(", ") || "none";

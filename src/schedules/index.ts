@@ -1,6 +1,6 @@
 // The registry of schedules by name, for configs in JSON, the command line and the documentation.
 
-import type { Synonyms } from "../base/names.ts";
+import type { Aliases } from "../base/names.ts";
 import { batchGrowth } from "./batch_growth.ts";
 import { batchScaled } from "./batch_scaled.ts";
 import { constant } from "./constant.ts";
@@ -27,7 +27,7 @@ import { tanh } from "./tanh.ts";
 import { warmupStableDecay } from "./warmup_stable_decay.ts";
 
 /** Other words for schedules, most of them torch's. */
-export const scheduleWords: Synonyms = {
+export const scheduleAliases: Aliases = {
   steplr: "step",
   stepdecay: "step",
   multisteplr: "multiStep",

@@ -2,7 +2,7 @@
 import { readString } from "../base/options.ts";
 import { didYouMean } from "../base/words.ts";
 import { scheduleFromJson } from "./from_json.ts";
-import { scheduleDefinitions, scheduleTypes, scheduleWords } from "./index.ts";
+import { scheduleAliases, scheduleDefinitions, scheduleTypes } from "./index.ts";
 import type { Scheduled } from "./schedule.ts";
 
 /**
@@ -14,6 +14,6 @@ import type { Scheduled } from "./schedule.ts";
 export function readSchedule(value: unknown, name = "schedule"): Scheduled {
   return scheduleFromJson(value, readString("name", name), scheduleDefinitions, {
     hint: (type) => didYouMean(type, scheduleTypes),
-    synonyms: scheduleWords,
+    aliases: scheduleAliases,
   });
 }

@@ -95,7 +95,7 @@ export interface Halves {
   readonly test: Dataset;
 }
 
-/** Synonyms: the formats of files. */
+/** Aliases: the formats of files. */
 const dataWords = { csv: "file", tsv: "file", json: "file", idx: "file" } as const;
 
 /** @throws OptionError for an unknown data set or option, and for more rows than it has. */

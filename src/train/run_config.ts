@@ -2,7 +2,7 @@
 // gives the same run.
 
 import { OptionError, show } from "../base/errors.ts";
-import type { Name, Synonyms } from "../base/names.ts";
+import type { Aliases, Name } from "../base/names.ts";
 import { readBoolean, readNumber } from "../base/options.ts";
 import { readFields, readName } from "../base/words.ts";
 import { layerStats } from "../modifiers/layer_stats.ts";
@@ -41,8 +41,8 @@ const runFormat = "fallline-run/1";
 
 const metricTypes = ["loss", "testLoss", "testAccuracy", "testError"] as const;
 
-/** Synonyms of metrics. */
-const metricWords: Synonyms<(typeof metricTypes)[number]> = {
+/** Aliases of metrics. */
+const metricWords: Aliases<(typeof metricTypes)[number]> = {
   trainloss: "loss",
   trainingloss: "loss",
   validationloss: "testLoss",

@@ -54,7 +54,7 @@ describe("every kernel's text", () => {
   });
 
   it("has no barrier after an early return that depends on loaded data, except where a probe tests whether a device takes it", () => {
-    const meets = /\b(?:workgroupBarrier|storageBarrier|joined|total_of|file_sum|begin_chunk|arrives_last)\(/g;
+    const meets = /\b(?:workgroupBarrier|storageBarrier|joined|total_of|store_sum|begin_chunk|arrives_last)\(/g;
     const loaded = /control|halted|has_tile|rests|\bnow\b|zeros/;
     const found = files.flatMap(({ name, code }) => {
       const main = code.slice(Math.max(0, code.indexOf("fn main(")));

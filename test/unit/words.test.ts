@@ -9,7 +9,7 @@ import { createLandscape } from "../../src/objectives/landscapes/index.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
 import { readConfig, readRule } from "../../src/optimizer/read_config.ts";
 import { ruleHints, rules, ruleWords } from "../../src/rules/index.ts";
-import { scheduleTypes, scheduleWords } from "../../src/schedules/index.ts";
+import { scheduleAliases, scheduleTypes } from "../../src/schedules/index.ts";
 import { readSchedule } from "../../src/schedules/read_schedule.ts";
 import { readRunConfig } from "../../src/train/run_config.ts";
 
@@ -94,7 +94,7 @@ describe("tables of other words", () => {
   it("hold folded words that are no names, for names that there are", () => {
     const tables: readonly (readonly [Readonly<Record<string, string>>, readonly string[]])[] = [
       [ruleWords, rules.map(({ name }) => name)],
-      [scheduleWords, scheduleTypes],
+      [scheduleAliases, scheduleTypes],
     ];
     for (const [words, names] of tables) {
       for (const [word, name] of Object.entries(words)) {

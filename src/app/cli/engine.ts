@@ -1,7 +1,7 @@
 // The engine a command runs on: WebGPU where Node has it, or the CPU reference if the user chooses it.
 import { Option } from "commander";
 import { DeviceError } from "../../base/errors.ts";
-import type { Synonyms } from "../../base/names.ts";
+import type { Aliases } from "../../base/names.ts";
 import { readName } from "../../base/words.ts";
 import { keepChoices } from "../../engines/gpu/kernel_choices.ts";
 import { requestNodeDevice } from "../../node.ts";
@@ -18,12 +18,12 @@ export function backendOption(standard?: Backend): Option {
     standard ? "what to run on" : "what to run on (default: webgpu, else cpu)",
   )
     .choices(backends)
-    .argParser((word) => readName("backend", word, backends, backendWords));
+    .argParser((word) => readName("backend", word, backends, backendAliases));
   return standard ? option.default(standard) : option;
 }
 
 /** Aliases of the backends. */
-const backendWords: Synonyms<Backend> = { gpu: "webgpu", reference: "cpu", javascript: "cpu", js: "cpu" };
+const backendAliases: Aliases<Backend> = { gpu: "webgpu", reference: "cpu", javascript: "cpu", js: "cpu" };
 
 /** @throws DeviceError that says why there is no WebGPU here. */
 export async function openEngine(backend: Backend): Promise<Engine> {

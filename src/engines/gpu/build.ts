@@ -29,7 +29,7 @@ export interface CompiledStage {
   readonly launches: readonly Launch[];
   readonly passes: readonly { readonly pass: Pass; readonly kernels: readonly NamedKernel[] }[];
   /** Dispatches after its passes that it compiled itself. */
-  readonly behind: BuildDispatches | undefined;
+  readonly others: BuildDispatches | undefined;
 }
 
 /** A buffer with the entries that its kernels iterate over. */
@@ -54,14 +54,14 @@ export class Builder {
   readonly #cut: Cut;
   readonly #create: CreateBuffer;
   readonly #buffers: SharedBuffers;
-  readonly #filed: NamedBuffers;
+  readonly #partials: NamedBuffers;
   /** By rule set and page. */
   readonly #sizes = new Map<string, GPUBuffer>();
   readonly #bound: ReadonlyMap<Launch, BoundLaunch>;
 
-  /** @param filed The sums that updates store for each chunk, if a modifier needs them. */
-  constructor(device: GPUDevice, cut: Cut, create: CreateBuffer, buffers: SharedBuffers, filed: NamedBuffers) {
-    [this.#device, this.#cut, this.#create, this.#buffers, this.#filed] = [device, cut, create, buffers, filed];
+  /** @param partials The sums that updates store for each chunk, if a modifier needs them. */
+  constructor(device: GPUDevice, cut: Cut, create: CreateBuffer, buffers: SharedBuffers, partials: NamedBuffers) {
+    [this.#device, this.#cut, this.#create, this.#buffers, this.#partials] = [device, cut, create, buffers, partials];
     for (const { ruleSet, page } of cut.launches) {
       if (this.#sizes.has(`${ruleSet} ${page}`)) continue;
       const bytes = sizesStruct.encode([sizesOf(cut, ruleSet, page)]);
@@ -104,7 +104,7 @@ export class Builder {
     };
   }
 
-  #ofStage({ stage, launches, passes, behind }: CompiledStage): readonly Dispatch[] {
+  #ofStage({ stage, launches, passes, others }: CompiledStage): readonly Dispatch[] {
     const [cut, first] = [this.#cut, launches[0]!];
     const context: BuildContext = {
       ...cut,
@@ -114,7 +114,7 @@ export class Builder {
       launch: undefined,
       origins: undefined,
     };
-    const shared = { ...this.#filed, ...stage.buffers?.(context) };
+    const shared = { ...this.#partials, ...stage.buffers?.(context) };
     const ofSet = (launch: Launch) => ({ ...this.#ofRuleSet(launch), ...shared });
     const dispatches = passes.flatMap(({ pass, kernels }) => {
       if (pass.each === "once") return this.#ofPass(pass, kernels[0]!, context, ofSet(first));
@@ -124,7 +124,7 @@ export class Builder {
         return this.#ofPass(pass, kernels[i]!, { ...context, launch, origins }, named, count);
       });
     });
-    return behind ? [...dispatches, ...behind(context, ofSet(first))] : dispatches;
+    return others ? [...dispatches, ...others(context, ofSet(first))] : dispatches;
   }
 
   #ofRuleSet({ ruleSet, page }: Launch): NamedBuffers {

@@ -1,7 +1,7 @@
 // Joins the sums of squares that updates store chunk by chunk (shaders/modifiers/layer_stats.wgsl) into the norms of tensors.
 import { defineStruct } from "../../base/struct.ts";
 import type { LayerStats } from "../../optimizer/optimizer.ts";
-import type { FiledSums } from "../stages/stage.ts";
+import type { PartialSums } from "../stages/stage.ts";
 import { type Cut, chunksOf } from "./chunks.ts";
 
 /** Sums of squares over a chunk, stored by its update: of the gradient as the rule took it, the parameters before, the change. */
@@ -34,4 +34,4 @@ function layersOf({ layouts, numbers, perChunk }: Cut, bytes: ArrayBuffer): read
 }
 
 /** The sums of layer statistics, and the function that joins them. */
-export const layerSums: FiledSums = { struct: layerStruct, layers: layersOf };
+export const layerSums: PartialSums = { struct: layerStruct, layers: layersOf };

@@ -55,13 +55,13 @@ export async function compileStages(
       ),
     ),
   ]);
-  const files = plan.modifiers.find((modifier) => modifier.files)?.files;
-  const layerStatsBytes = numbers.total * perChunk * (files?.struct.bytes ?? 0);
+  const sums = plan.modifiers.find(({ partials }) => partials)?.partials;
+  const layerStatsBytes = numbers.total * perChunk * (sums?.struct.bytes ?? 0);
   return {
     layerStatsBytes,
-    layers: (layerStats) => files!.layers(cut, layerStats),
+    layers: (layerStats) => sums!.layers(cut, layerStats),
     build(create, buffers) {
-      const layerStats = files && create("layer statistics", plan.replicas * layerStatsBytes);
+      const layerStats = sums && create("layer statistics", plan.replicas * layerStatsBytes);
       const builder = new Builder(device, cut, create, buffers, layerStats ? { partials: layerStats } : {});
       return {
         accumulate: builder.dispatches(gradient),
@@ -95,8 +95,8 @@ class Compiler {
             return { pass, kernels: await Promise.all(of.map((launch) => this.#kernel(stage, pass, launch))) };
           }),
         );
-        const [compiled, behind] = await Promise.all([passes, stage.compile?.(this.#device, this.#contextOf(once))]);
-        return { stage, launches, passes: compiled, behind };
+        const [compiled, others] = await Promise.all([passes, stage.compile?.(this.#device, this.#contextOf(once))]);
+        return { stage, launches, passes: compiled, others };
       }),
     );
   }

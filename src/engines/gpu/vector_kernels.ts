@@ -17,9 +17,9 @@ import { defineStruct, type Struct } from "../../base/struct.ts";
 import { bindingsSnippet, structsSnippet } from "../stages/generate.ts";
 import {
   file,
-  fileSumSnippet,
   joinSnippet,
   plainSumSnippet,
+  storeSumSnippet,
   totalSnippet,
   workgroupSnippet,
 } from "../stages/snippets.ts";
@@ -80,7 +80,7 @@ const concluding = (...results: readonly Snippet[]) => ({
 const measuring = (sum: Snippet) => ({
   structs: [vectorStructs.dots],
   bindings: [array("partials", "write", "Sum"), x, settings],
-  snippets: [sum, joinSnippet, fileSumSnippet, file("vectors/sum_chunks", sumChunks)],
+  snippets: [sum, joinSnippet, storeSumSnippet, file("vectors/sum_chunks", sumChunks)],
 });
 
 const [normSnippet, extentSnippet] = [file("vectors/norm", norm), file("vectors/extent", extent)];

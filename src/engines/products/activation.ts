@@ -1,7 +1,7 @@
 // The activation after a layer's product and bias, and its derivatives, as the CPU computes them; their twin is
 // shaders/products/activation.wgsl. A derivative is computed from what the forward pass keeps: the activation's value where that
 // suffices, else its input.
-import type { Synonyms } from "../../base/names.ts";
+import type { Aliases } from "../../base/names.ts";
 import { erf } from "../cpu/erf.ts";
 
 export interface ActivationFunction {
@@ -77,8 +77,8 @@ export const activationFunctions: Readonly<Record<Activation, ActivationFunction
 /** Their names, in the same order. */
 export const activations = Object.keys(activationFunctions) as readonly Activation[];
 
-/** Synonyms. */
-export const activationWords: Synonyms<Activation> = { swish: "silu", identity: "linear", none: "linear" };
+/** Aliases. */
+export const activationAliases: Aliases<Activation> = { swish: "silu", identity: "linear", none: "linear" };
 
 /** The names of those with a second derivative, which an equation of second order needs. */
 export const smoothActivations = activations.filter((name) => activationFunctions[name].derivatives !== undefined);

@@ -21,9 +21,9 @@ export function stepStages(plan: Plan): readonly Stage[] {
 export function ruleStages(plan: Plan, { rule }: RuleSet): readonly Stage[] {
   const modifiers = plan.modifiers;
   return [
-    ...modifiers.flatMap(({ before }) => before ?? []),
+    ...modifiers.flatMap(({ beforeRule }) => beforeRule ?? []),
     ...[rule.factored, rule.reduction, rule.orthogonalises].flatMap((need) => need?.stage ?? []),
-    ...modifiers.flatMap(({ behind }) => behind ?? []),
+    ...modifiers.flatMap(({ afterRule }) => afterRule ?? []),
     updateStage,
   ];
 }

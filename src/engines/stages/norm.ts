@@ -12,8 +12,8 @@ import { driverColumns, structsSnippet } from "./generate.ts";
 import {
   controlSnippet,
   file,
-  fileSumSnippet,
   joinSnippet,
+  storeSumSnippet,
   tableSnippet,
   totalSnippet,
   workgroupSnippet,
@@ -53,7 +53,7 @@ export const normStage: Stage = {
           ...chunkSnippets(context, driverColumns(context)),
           structsSnippet(normSumStruct),
           ...normSumSnippets,
-          fileSumSnippet,
+          storeSumSnippet,
           file("grad_norm", gradNorm),
         ],
       }),

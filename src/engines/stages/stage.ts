@@ -128,7 +128,7 @@ export function partialBytes({ plan, numbers, perChunk }: BuildContext, sum: Str
 export type Hook = "gradient" | "step" | "update" | "after" | "end";
 
 /** Sums that the updates of chunks store, one for each chunk or lane. */
-export interface FiledSums {
+export interface PartialSums {
   readonly struct: Struct;
   /** The norms of every tensor, in the order of the tensors, from the sums stored by one replica's updates. */
   layers(cut: Cut, bytes: ArrayBuffer): readonly LayerStats[];
@@ -140,7 +140,7 @@ export interface ModifierKernel {
   /** The WGSL of its hooks. */
   readonly snippets: readonly Snippet[];
   /** The sum that its "end" stores for each chunk, in the buffer `partials`, which the update then binds too. */
-  readonly files?: FiledSums;
+  readonly partials?: PartialSums;
   /** The name of its block of lines, where it keeps numbers per line of a tensor (see {@link placesStruct}). */
   readonly lines?: string;
   /** The same on the CPU, in float64. */
@@ -160,8 +160,8 @@ export interface ModifierKernel {
   /** Dispatched for it before the stages of all rule sets; once for several modifiers with the same stage. */
   readonly step?: Stage;
   /** Dispatched for it before the rule's own stages, and after them. */
-  readonly before?: Stage;
-  readonly behind?: Stage;
+  readonly beforeRule?: Stage;
+  readonly afterRule?: Stage;
 }
 
 /** The blocks of lines that modifiers keep. */

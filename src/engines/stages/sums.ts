@@ -12,8 +12,8 @@ import { rowSnippet, structsSnippet, sumSnippet, sumStruct, termsSnippet } from 
 import {
   controlSnippet,
   file,
-  fileSumSnippet,
   joinSnippet,
+  storeSumSnippet,
   tableSnippet,
   totalSnippet,
   workgroupSnippet,
@@ -64,7 +64,7 @@ export function sumsStage(sums: Sums): Stage {
             termsSnippet(sums.terms(context.ruleSet)),
             ...sums.measure(context),
             joinSnippet,
-            fileSumSnippet,
+            storeSumSnippet,
             measureSnippet,
           ],
         }),

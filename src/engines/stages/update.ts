@@ -24,7 +24,7 @@ export const updateStage: Stage = {
       each: "launch",
       bindings: (context) => [
         ...cellBindings(context),
-        ...(context.plan.modifiers.some(({ files }) => files) ? [partials] : []),
+        ...(context.plan.modifiers.some(({ partials: sums }) => sums) ? [partials] : []),
       ],
       source: (context) => ({
         name: ruleName(context),

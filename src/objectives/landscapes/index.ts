@@ -1,6 +1,6 @@
 // The registry of landscapes, and the function that turns a config into one.
 import { OptionError, show } from "../../base/errors.ts";
-import { meant, type Synonyms } from "../../base/names.ts";
+import { type Aliases, meant } from "../../base/names.ts";
 import { readString } from "../../base/options.ts";
 import { didYouMean } from "../../base/words.ts";
 import { beale } from "./beale.ts";
@@ -29,7 +29,7 @@ export const landscapeDefinitions: readonly LandscapeDefinition[] = [
 export const landscapeTypes: readonly string[] = landscapeDefinitions.map(({ type }) => type);
 
 /** Other words for landscapes. */
-const landscapeWords: Synonyms = { banana: "rosenbrock", bowl: "quadratic", logistic: "logisticMap" };
+const landscapeAliases: Aliases = { banana: "rosenbrock", bowl: "quadratic", logistic: "logisticMap" };
 
 /** The version of all configs; it changes when a meaning does. */
 const version = 1;
@@ -47,7 +47,7 @@ export function createLandscape(config: LandscapeConfig, name = "landscape"): La
     );
   }
   const { version: given, ...rest } = config;
-  const type = meant(rest.type, landscapeTypes, landscapeWords);
+  const type = meant(rest.type, landscapeTypes, landscapeAliases);
   const definition = landscapeDefinitions.find((each) => each === rest.type || each.type === type);
   if (!definition) {
     throw new OptionError(

@@ -1,6 +1,6 @@
 // The registry of kinds of models, and the function that turns a config into a model.
 
-import type { Synonyms } from "../../base/names.ts";
+import type { Aliases } from "../../base/names.ts";
 import { isOptions } from "../../base/options.ts";
 import { readName } from "../../base/words.ts";
 import type { Model, ModelKind } from "../model.ts";
@@ -18,7 +18,7 @@ export type CompleteModelConfig = CompleteMlpConfig | CompleteRnnConfig | Comple
 const modelKinds: readonly ModelKind[] = [mlp, rnn, pinn];
 
 /** Other words for kinds of models. */
-const modelWords: Synonyms = {
+const modelAliases: Aliases = {
   perceptron: "mlp",
   multilayerperceptron: "mlp",
   feedforward: "mlp",
@@ -35,6 +35,6 @@ export function createModel(config: ModelConfig): Model<CompleteModelConfig> {
     given === undefined
       ? modelKinds[0]!
       : (modelKinds.find((each) => each === given || each.kind === given) ??
-        modelKinds[names.indexOf(readName("model.type", given, names, modelWords))]!);
+        modelKinds[names.indexOf(readName("model.type", given, names, modelAliases))]!);
   return kind.read(config as never) as Model<CompleteModelConfig>;
 }

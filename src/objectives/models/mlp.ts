@@ -8,9 +8,9 @@ import { readFields, readName } from "../../base/words.ts";
 import { product } from "../../engines/cpu/product.ts";
 import {
   type Activation,
+  activationAliases,
   activationFunctions,
   activations,
-  activationWords,
 } from "../../engines/products/activation.ts";
 import { type Dropout, dropped } from "../../engines/products/dropout.ts";
 import type { Operand } from "../../engines/products/product.ts";
@@ -96,7 +96,7 @@ function read(config: MlpConfig): Model<CompleteMlpConfig> {
   const activation =
     fields.activation === undefined
       ? "relu"
-      : readName("model.activation", fields.activation, activations, activationWords);
+      : readName("model.activation", fields.activation, activations, activationAliases);
   const dropout = readDropout(fields.dropout);
   const training = readTraining(fields);
   const layers = widths.slice(1).map((outputs, i): Layer => {

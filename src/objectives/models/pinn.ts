@@ -17,9 +17,9 @@ import { readFields, readName } from "../../base/words.ts";
 import { product } from "../../engines/cpu/product.ts";
 import {
   type Activation,
+  activationAliases,
   activationFunctions,
   activations,
-  activationWords,
   smoothActivations,
 } from "../../engines/products/activation.ts";
 import type { Operand } from "../../engines/products/product.ts";
@@ -113,7 +113,7 @@ function read(config: PinnConfig): Model<CompletePinnConfig> {
       `model.layers is ${show(widths)}; it must begin with ${problem.dimensions}, the dimensions of ${problem.name}, and end with 1`,
     );
   }
-  const activation = readName("model.activation", fields.activation ?? "tanh", activations, activationWords);
+  const activation = readName("model.activation", fields.activation ?? "tanh", activations, activationAliases);
   if (!smoothActivations.includes(activation)) {
     throw new OptionError(
       `model.activation is "${activation}", whose second derivative is zero; it must be one of ${smoothActivations.join(", ")}`,

@@ -1,9 +1,9 @@
 // After join.wgsl, in a kernel that sums chunk by chunk: stores a chunk's sum; without barriers, each lane's.
-fn file_sum(place: u32, lane: u32, sum: Sum) {
-  file_joined(place, lane, joined(lane, sum));
+fn store_sum(place: u32, lane: u32, sum: Sum) {
+  store_joined(place, lane, joined(lane, sum));
 }
 
-fn file_joined(place: u32, lane: u32, total: Sum) {
+fn store_joined(place: u32, lane: u32, total: Sum) {
   if (!barriers) {
     partials[place * workgroup_size + lane] = total;
   } else if (lane == 0u) {
