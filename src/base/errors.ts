@@ -31,6 +31,19 @@ export class DeviceError extends FalllineError {
 }
 
 /** The most characters of a value that an error shows. */
+/** Why a reader refuses a value, in one sentence: `lr is -1; it must be a finite number >= 0`. */
+export function refusal(
+  name: string,
+  value: unknown,
+  allowed: string,
+  Kind: typeof OptionError | typeof DataError = OptionError,
+): FalllineError {
+  return new Kind(`${name} is ${showGiven(value)}; it must be ${allowed}`);
+}
+
+/** {@link show} of what may have been left out. */
+export const showGiven = (value: unknown) => (value === undefined ? "missing" : show(value));
+
 const shown = 60;
 
 /**

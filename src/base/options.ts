@@ -1,6 +1,6 @@
 // Reading options: the one place where ranges are checked. Each reader takes the option's full name, so that its error
 // names the option, the value and what is allowed. Used by rules, schedules, models, run configs and the CLI.
-import { OptionError, show } from "./errors.ts";
+import { OptionError, refusal, show } from "./errors.ts";
 import { meant } from "./names.ts";
 
 /** The allowed range of a number. `min`/`max` are inclusive, `above`/`below` exclusive; NaN and infinities are never allowed. */
@@ -41,18 +41,12 @@ export function inRange(value: number, range: Range): boolean {
 }
 
 export function readNumber(name: string, value: unknown, range: Range): number {
-  if (typeof value !== "number" || !inRange(value, range)) {
-    throw new OptionError(
-      value === undefined
-        ? `${name} is missing; it must be ${describeRange(range)}`
-        : `${name} is ${show(value)}; it must be ${describeRange(range)}`,
-    );
-  }
+  if (typeof value !== "number" || !inRange(value, range)) throw refusal(name, value, describeRange(range));
   return value;
 }
 
 export function readBoolean(name: string, value: unknown): boolean {
-  if (typeof value !== "boolean") throw new OptionError(`${name} is ${show(value)}; it must be true or false`);
+  if (typeof value !== "boolean") throw refusal(name, value, "true or false");
   return value;
 }
 
@@ -69,9 +63,7 @@ export function readChoice<T extends string>(
 ): T {
   const found = meant(value, allowed);
   if (found !== undefined) return found;
-  throw new OptionError(
-    `${name} is ${value === undefined ? "missing" : show(value)}; it must be one of ${allowed.join(", ")}${hint?.(value) ?? ""}`,
-  );
+  throw refusal(name, value, `one of ${allowed.join(", ")}${hint?.(value) ?? ""}`);
 }
 
 /** Whether a value is an object of fields, not an array, map, promise or anything else with other contents. */
@@ -90,10 +82,7 @@ export function readObject(
   known: readonly string[],
   hint?: (key: string) => string,
 ): Record<string, unknown> {
-  if (!isOptions(value)) {
-    const given = value === undefined ? "missing" : show(value);
-    throw new OptionError(`${name} is ${given}; it must be an object with ${known.join(", ")}`);
-  }
+  if (!isOptions(value)) throw refusal(name, value, `an object with ${known.join(", ")}`);
   for (const key of Object.keys(value)) {
     if (!known.includes(key)) {
       throw new OptionError(
@@ -107,13 +96,13 @@ export function readObject(
 /** An object with any field names; {@link readObject} reads one whose names are known. */
 export function readRecord<T extends object>(name: string, value: T, of: string): T {
   if (isOptions(value)) return value;
-  throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be an object of ${of}`);
+  throw refusal(name, value, `an object of ${of}`);
 }
 
 /** An array; holes become undefined, so that no reader skips them. */
 export function readArray(name: string, value: unknown, of: string): readonly unknown[] {
   if (!Array.isArray(value)) {
-    throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be an array of ${of}`);
+    throw refusal(name, value, `an array of ${of}`);
   }
   return [...value];
 }
@@ -122,9 +111,9 @@ export function readArray(name: string, value: unknown, of: string): readonly un
 export function readNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
   if (ArrayBuffer.isView(data) && !(data instanceof DataView)) {
     if (!(data instanceof BigInt64Array || data instanceof BigUint64Array)) return data;
-    throw new OptionError(`${name} is ${show(data)}; it must be an array of numbers, not of bigints`);
+    throw refusal(name, data, "an array of numbers, not of bigints");
   }
-  if (!Array.isArray(data)) throw new OptionError(`${name} is ${show(data)}; it must be an array of numbers`);
+  if (!Array.isArray(data)) throw refusal(name, data, "an array of numbers");
   const bad = data.findIndex((value) => typeof value !== "number");
   if (bad >= 0) throw new OptionError(`${name} holds ${show(data[bad])} at ${bad}; it must be an array of numbers`);
   return data;
@@ -141,14 +130,12 @@ export type Members = Readonly<Record<string, "function" | "number" | "string" |
 export function readMade<T>(name: string, value: T, allowed: string, members: Members): T {
   const given: unknown = value;
   if ((typeof given !== "object" && typeof given !== "function") || given === null) {
-    throw new OptionError(`${name} is ${given === undefined ? "missing" : show(given)}; it must be ${allowed}`);
+    throw refusal(name, given, allowed);
   }
   for (const [member, kind] of Object.entries(members)) {
     const part = (given as Readonly<Record<string, unknown>>)[member];
     if (kindOf(part) === kind) continue;
-    throw new OptionError(
-      `${name} is ${show(given)}, whose ${member} is ${part === undefined ? "missing" : show(part)}; it must be ${allowed}`,
-    );
+    throw refusal(`${name} is ${show(given)}, whose ${member}`, part, allowed);
   }
   return value;
 }
@@ -161,7 +148,7 @@ function kindOf(value: unknown): string {
 /** A function, or undefined if left out. */
 export function readListener<T>(name: string, value: T): T {
   if (value === undefined || typeof value === "function") return value;
-  throw new OptionError(`${name} is ${show(value)}; it must be a function`);
+  throw refusal(name, value, "a function");
 }
 
 /** The AbortSignal that stops a run, or undefined if left out. */
@@ -172,16 +159,14 @@ export function readSignal<T>(name: string, value: T): T {
 
 export function readString(name: string, value: unknown): string {
   if (typeof value === "string") return value;
-  throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be a string`);
+  throw refusal(name, value, "a string");
 }
 
 /** The bytes of a file: a Uint8Array (Node's Buffer is one), or an ArrayBuffer as fetch and files give it. */
 export function readBytes(name: string, value: Uint8Array | ArrayBuffer): Uint8Array {
   const bytes = bytesOf(value);
   if (bytes) return bytes;
-  throw new OptionError(
-    `${name} is ${value === undefined ? "missing" : show(value)}; it must be a Uint8Array or an ArrayBuffer`,
-  );
+  throw refusal(name, value, "a Uint8Array or an ArrayBuffer");
 }
 
 /** A value that {@link readBytes} takes, as a Uint8Array over the same memory; undefined for anything else. */
@@ -279,9 +264,7 @@ export function readTyped(type: string, definition: unknown, options: unknown): 
     throw new OptionError(`${type} was given ${show(options)}; it must be an object of its options`);
   }
   if (options.type !== undefined && options.type !== definition) {
-    throw new OptionError(
-      `${type} was given options whose type is ${show(options.type)}; it must be ${type} or left out`,
-    );
+    throw refusal(`${type} was given options whose type`, options.type, `${type} or left out`);
   }
   return options;
 }

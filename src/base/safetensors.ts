@@ -6,7 +6,7 @@
 // Files that we write are sealed: the metadata `fallline.crc32` holds the CRC-32 of the header (length included, its own eight
 // digits taken as zeros), then that of each tensor's bytes in their order.
 import { crc32 } from "./checksum.ts";
-import { DataError, OptionError, show } from "./errors.ts";
+import { DataError, OptionError, refusal, show } from "./errors.ts";
 import { inMemory } from "./host_memory.ts";
 import { bytesOf, isOptions, readMade } from "./options.ts";
 
@@ -78,12 +78,11 @@ export function encodeSafetensors(file: SafeTensors): Uint8Array<ArrayBuffer> {
 function checkFile(file: SafeTensors): void {
   readMade("file", file, "{ metadata, tensors }", { metadata: "object", tensors: "object" });
   const { metadata, tensors } = file;
-  if (!(tensors instanceof Map)) throw new OptionError(`file.tensors is ${show(tensors)}; it must be a Map`);
-  if (!isOptions(metadata))
-    throw new OptionError(`file.metadata is ${show(metadata)}; it must be an object of strings`);
+  if (!(tensors instanceof Map)) throw refusal("file.tensors", tensors, "a Map");
+  if (!isOptions(metadata)) throw refusal("file.metadata", metadata, "an object of strings");
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value === "string") continue;
-    throw new OptionError(`file.metadata[${show(key)}] is ${show(value)}; it must be a string`);
+    throw refusal(`file.metadata[${show(key)}]`, value, "a string");
   }
   for (const [name, tensor] of tensors) {
     if (typeof name !== "string") throw new OptionError(`file.tensors has the name ${show(name)}; it must be a string`);
@@ -224,7 +223,7 @@ function checkHeader(header: Uint8Array, text: string, checksums: readonly strin
 /** One entry of the header, checked against the bytes of data that there are. */
 function readEntry(name: string, entry: unknown, available: number): Entry {
   const owner = `safetensors: ${show(name)}`;
-  if (!isRecord(entry)) throw new DataError(`${owner} is ${show(entry)}; it must be an object`);
+  if (!isRecord(entry)) throw refusal(owner, entry, "an object", DataError);
   const { dtype, shape, data_offsets: offsets } = entry;
   const kind = dtypes.get(dtype);
   if (!kind) {

@@ -1,5 +1,5 @@
 // The main job: what `fallline train` and the page train by default.
-import { OptionError, show } from "../base/errors.ts";
+import { refusal } from "../base/errors.ts";
 import { readNumber } from "../base/options.ts";
 import { readRule } from "../optimizer/read_config.ts";
 import { adamw } from "../rules/adam.ts";
@@ -67,7 +67,7 @@ export function jobConfig(options: JobOptions): RunConfig {
   const steps = readNumber("steps", job.steps, { min: 1, integer: true });
   const seed = readNumber("seed", job.seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
   if (!/^\d+(-\d+)+$/.test(job.model)) {
-    throw new OptionError(`model is ${show(job.model)}; it must be widths joined by dashes, such as 784-1024-256-10`);
+    throw refusal("model", job.model, "widths joined by dashes, such as 784-1024-256-10");
   }
   return {
     model: { layers: job.model.split("-").map(Number), activation: "relu", loss: "softmaxCrossEntropy" },
@@ -96,5 +96,5 @@ function handoverOf(at: string | undefined, steps: number): Pick<RunConfig, "han
   if (at === "noise") return { handover: { at } };
   const step = Number(at);
   if (at.trim() !== "" && Number.isInteger(step)) return { handover: { at: step } };
-  throw new OptionError(`handover is ${show(at)}; it must be a number of steps, plateau or noise`);
+  throw refusal("handover", at, "a number of steps, plateau or noise");
 }

@@ -1,7 +1,7 @@
 // Runs to the edge of stability recorded by another program, checked against an engine: the section `edges` of
 // `fallline-curvature/1` (test/golden/README.md describes it).
 
-import { DataError, show } from "../base/errors.ts";
+import { DataError, refusal } from "../base/errors.ts";
 import { edge } from "../objectives/curvature/edge.ts";
 import { createMeter } from "../objectives/curvature/extremes.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
@@ -83,7 +83,7 @@ function readOptimizer(where: string, { optimizer, lr }: Recorded): OptimizerCon
   if (optimizer !== undefined) return readConfig(record(`${where}.optimizer`, optimizer));
   const rate = number(`${where}.lr`, lr);
   if (rate > 0) return sgd({ lr: rate });
-  throw new DataError(`${where}.lr is ${show(lr)}; it must be > 0`);
+  throw refusal(`${where}.lr`, lr, "> 0", DataError);
 }
 
 /**

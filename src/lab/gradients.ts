@@ -1,7 +1,7 @@
 // Gradients and training runs recorded by another program, checked against an engine: `fallline-gradients/1` and
 // `fallline-training/1` (test/golden/README.md describes both).
 
-import { DataError, OptionError, show } from "../base/errors.ts";
+import { DataError, OptionError, refusal, show } from "../base/errors.ts";
 import { readListener, readMade } from "../base/options.ts";
 import { type Dataset, readDataset, sliceRows } from "../objectives/data/dataset.ts";
 import type { Model } from "../objectives/model.ts";
@@ -194,7 +194,7 @@ function readGradientFile(file: Recorded): GradientFile {
 
 function readTrainingFile(file: Recorded): TrainingFile {
   const { data } = file;
-  if (data !== undefined && typeof data !== "string") throw new DataError(`data is ${show(data)}; it must be a path`);
+  if (data !== undefined && typeof data !== "string") throw refusal("data", data, "a path", DataError);
   const trainRows = whole("trainRows", file.trainRows, 1);
   const runs = entries("runs", file.runs, (fields, where) => {
     const batches = list(`${where}.batches`, fields.batches).map((batch, step) => {
@@ -493,7 +493,7 @@ function checkTensors(where: string, model: Model, given: Values): void {
 
 function share(where: string, value: unknown): number {
   if (typeof value === "number" && value >= 0 && value <= 1) return value;
-  throw new DataError(`${where} is ${show(value)}; it must be a share in [0, 1]`);
+  throw refusal(where, value, "a share in [0, 1]", DataError);
 }
 
 function isGiven(value: unknown): boolean {

@@ -1,7 +1,7 @@
 // L-BFGS against losses that torch.optim.LBFGS reached (the `lbfgs` of `fallline-curvature/1`): each must be reached in about
 // as many evaluations.
 
-import { DataError, show } from "../base/errors.ts";
+import { DataError, refusal } from "../base/errors.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
 import { createLandscape } from "../objectives/landscapes/index.ts";
 import { createLbfgs } from "../objectives/lbfgs/lbfgs.ts";
@@ -58,8 +58,7 @@ export function readLbfgsCases(value: unknown): readonly LbfgsCase[] {
     }
     const common = { history: whole(`${where}.history`, fields.history, 1), losses, evaluations };
     if (landscape !== undefined) {
-      if (typeof landscape !== "string")
-        throw new DataError(`${where}.problem.landscape is ${show(landscape)}; it must be a name`);
+      if (typeof landscape !== "string") throw refusal(`${where}.problem.landscape`, landscape, "a name", DataError);
       const dimension = whole(`${where}.problem.coordinates`, coordinates, 1);
       const problem = createLandscape({ type: landscape, dimension });
       return { ...common, problem, rows: undefined, params: { points: numbers(`${where}.start`, fields.start) } };

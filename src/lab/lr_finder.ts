@@ -2,7 +2,7 @@
 // a short run whose rate climbs from far too small to far too large, the rates that its losses suggest, and short
 // runs at rates around the best of these, since a ramp is too brief to show where a rate leads.
 
-import { DataError, OptionError, show } from "../base/errors.ts";
+import { DataError, OptionError, refusal, show } from "../base/errors.ts";
 import { readMade, readNumber } from "../base/options.ts";
 import { readFields, readName } from "../base/words.ts";
 import { accumulateOf } from "../modifiers/modifier.ts";
@@ -149,7 +149,7 @@ export async function rangeTest<S>(
 ): Promise<RangeTestResult> {
   readOptimizer(optimizer);
   if (typeof step !== "function") {
-    throw new OptionError(`step is ${step === undefined ? "missing" : show(step)}; it must be a function`);
+    throw refusal("step", step, "a function");
   }
   readRunOptions<RangeTestOptions<S>>("the range test", options, [...rangeOptionNames, "data"]);
   const { ramp, trials } = readOptions(options);

@@ -1,6 +1,6 @@
 // Reads files that other programs recorded: a malformed field is an error of one sentence that names it. Tolerances, and the
 // errors compared with them.
-import { DataError, FalllineError, show } from "../base/errors.ts";
+import { DataError, FalllineError, refusal } from "../base/errors.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
 import type { Tensor } from "../optimizer/arena.ts";
 import type { Engine } from "../train/engine.ts";
@@ -34,20 +34,20 @@ export function recordedFile<T extends string>(text: string, formats: readonly T
   const format = formats.find((each) => each === fields.format);
   if (format === undefined) {
     const allowed = formats.map((each) => `"${each}"`).join(" or ");
-    throw new DataError(`format is ${show(fields.format)}; it must be ${allowed}`);
+    throw refusal("format", fields.format, allowed, DataError);
   }
   return { ...fields, format };
 }
 
 export function record(where: string, value: unknown): Recorded {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new DataError(`${where} is ${given(value)}; it must be an object`);
+    throw refusal(where, value, "an object", DataError);
   }
   return { ...value };
 }
 
 export function list(where: string, value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new DataError(`${where} is ${given(value)}; it must be an array`);
+  if (!Array.isArray(value)) throw refusal(where, value, "an array", DataError);
   return value;
 }
 
@@ -64,14 +64,12 @@ export function numbers(where: string, value: unknown): readonly number[] {
 /** A number that float32 can hold: no other can be compared. */
 export function number(where: string, value: unknown): number {
   if (typeof value === "number" && Number.isFinite(Math.fround(value))) return value;
-  throw new DataError(`${where} is ${value === undefined ? "missing" : show(value)}; it must be a finite float32`);
+  throw refusal(where, value, "a finite float32", DataError);
 }
 
 export function whole(where: string, value: unknown, min: number): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= min && value < 2 ** 32) return value;
-  throw new DataError(
-    `${where} is ${value === undefined ? "missing" : show(value)}; it must be a whole number >= ${min}`,
-  );
+  throw refusal(where, value, `a whole number >= ${min}`, DataError);
 }
 
 /**
@@ -87,7 +85,7 @@ export function entries<T extends object>(
   return list(name, value).map((entry, i) => {
     const fields = record(`${name}[${i}]`, entry);
     const { id } = fields;
-    if (typeof id !== "string") throw new DataError(`${name}[${i}].id is ${show(id)}; it must be a string`);
+    if (typeof id !== "string") throw refusal(`${name}[${i}].id`, id, "a string", DataError);
     return { id, ...read(fields, `${name}["${id}"]`) };
   });
 }
@@ -100,12 +98,8 @@ export function readTolerance(where: string, value: unknown): Tolerance {
 
 function tolerated(where: string, value: unknown): number {
   if (value === undefined) return 0;
-  if (typeof value !== "number" || !(value >= 0)) throw new DataError(`${where} is ${show(value)}; it must be >= 0`);
+  if (typeof value !== "number" || !(value >= 0)) throw refusal(where, value, ">= 0", DataError);
   return value;
-}
-
-function given(value: unknown): string {
-  return value === undefined ? "missing" : show(value);
 }
 
 /** Why a case cannot run, in a sentence; undefined if it can. */

@@ -1,7 +1,7 @@
 // Replays: recorded gradients in, parameters at recorded steps out, compared with those of another program. The
 // format is `fallline-replay/1` (test/golden/README.md describes it).
 
-import { DataError, OptionError, show } from "../base/errors.ts";
+import { DataError, OptionError, refusal, show } from "../base/errors.ts";
 import { readMade } from "../base/options.ts";
 import type { Tensor } from "../optimizer/arena.ts";
 import type { OptimizerConfig } from "../optimizer/config.ts";
@@ -65,7 +65,7 @@ export function readReplay(text: string): ReplayFile {
   const tensors = Object.entries(shapes).map(([name, entry]): Tensor => {
     const { shape, layout } = record(`tensors["${name}"]`, entry);
     if (layout !== undefined && layout !== "in-out" && layout !== "out-in") {
-      throw new DataError(`tensors["${name}"].layout is ${show(layout)}; it must be "in-out" or "out-in"`);
+      throw refusal(`tensors["${name}"].layout`, layout, '"in-out" or "out-in"', DataError);
     }
     if (!Array.isArray(shape) || shape.some((size) => !Number.isInteger(size) || size < 1)) {
       throw new DataError(`tensors["${name}"].shape is ${show(shape)}; it must hold whole numbers >= 1`);
@@ -95,14 +95,12 @@ export function readReplay(text: string): ReplayFile {
   const cases = entries("cases", file.cases, (fields, where) => {
     const { clip, float32MaxError } = fields;
     if (float32MaxError !== undefined && !(typeof float32MaxError === "number" && float32MaxError >= 0)) {
-      throw new DataError(`${where}.float32MaxError is ${show(float32MaxError)}; it must be a number >= 0`);
+      throw refusal(`${where}.float32MaxError`, float32MaxError, "a number >= 0", DataError);
     }
     const expected = list(`${where}.expected`, fields.expected).map((point, j) => {
       const { step, params } = record(`${where}.expected[${j}]`, point);
       if (!Number.isInteger(step) || (step as number) < 1 || (step as number) > gradients.length) {
-        throw new DataError(
-          `${where}.expected[${j}].step is ${show(step)}; it must be a whole number in [1, ${gradients.length}]`,
-        );
+        throw refusal(`${where}.expected[${j}].step`, step, `a whole number in [1, ${gradients.length}]`, DataError);
       }
       return { step: step as number, params: values(`${where}.expected[${j}].params`, params) };
     });
@@ -142,7 +140,7 @@ export async function replayCase(
     ...{ id: "string", optimizer: "object", tolerance: "object", expected: "array" },
   });
   if (typeof create !== "function") {
-    throw new OptionError(`create is ${create === undefined ? "missing" : show(create)}; it must be a function`);
+    throw refusal("create", create, "a function");
   }
   const { id } = replay;
   let optimizer: Optimizer | undefined;

@@ -1,6 +1,6 @@
 // `verifyRule`: runs the laws that every rule obeys over a custom rule, under every set of its options.
 
-import { OptionError, show } from "../base/errors.ts";
+import { refusal } from "../base/errors.ts";
 import { readListener, readNumber } from "../base/options.ts";
 import { readFields } from "../base/words.ts";
 import { readDevice } from "../engines/gpu/device.ts";
@@ -37,7 +37,7 @@ export async function verifyRule(
   options: { readonly device?: GPUDevice; readonly onResult?: (result: LawResult) => void } = {},
 ): Promise<readonly LawResult[]> {
   if (!isRule(rule)) {
-    throw new OptionError(`rule is ${rule === undefined ? "missing" : show(rule)}; it must be what defineRule returns`);
+    throw refusal("rule", rule, "what defineRule returns");
   }
   const { device, onResult } = readFields("verifyRule", options, ["device", "onResult"]);
   readListener("onResult", onResult);

@@ -1,7 +1,7 @@
 // The laws of a custom objective, which `verifyObjective` runs: its derivatives are those of its loss, on both
 // engines; WGSL and twin agree; batches are weighted means and replicas do not affect each other.
 
-import { FalllineError, OptionError, show } from "../base/errors.ts";
+import { FalllineError, OptionError, refusal } from "../base/errors.ts";
 import { readMade, readNumber, readRecord } from "../base/options.ts";
 import { Random } from "../base/random.ts";
 import { allocate, bytesOf } from "../engines/gpu/allocate.ts";
@@ -150,7 +150,7 @@ function readRows(given: ArrayLike<number> | undefined, { name, count }: Dataset
     return Uint32Array.from(drawn);
   }
   if (!Array.isArray(given) && !ArrayBuffer.isView(given)) {
-    throw new OptionError(`rows is ${show(given)}; it must be an array of row numbers`);
+    throw refusal("rows", given, "an array of row numbers");
   }
   const rows = Array.from(given);
   if (rows.length < 1 || rows.length > 1024) {

@@ -1,5 +1,5 @@
 // Clipping by a norm of the gradient, of all tensors or group by group.
-import { OptionError, show } from "../base/errors.ts";
+import { refusal } from "../base/errors.ts";
 import { readObject } from "../base/options.ts";
 import { normStage } from "../engines/stages/norm.ts";
 import { defineModifier, type ModifierCost, type ModifierFunction } from "./modifier.ts";
@@ -26,7 +26,7 @@ export const defineNormClip = (name: string, type: string, order: number, byGrou
 function readNorm(owner: string, value: unknown): { readonly maxNorm: number; readonly norm: 1 | 2 | "inf" } {
   const { maxNorm, norm = 2 } = readObject(owner, value, ["type", "maxNorm", "norm"]);
   if (norm !== 1 && norm !== 2 && norm !== "inf") {
-    throw new OptionError(`${owner}.norm is ${show(norm)}; it must be 1, 2 or "inf"`);
+    throw refusal(`${owner}.norm`, norm, '1, 2 or "inf"');
   }
   return { maxNorm: readSingle(`${owner}.maxNorm`, maxNorm, { above: 0 }), norm };
 }

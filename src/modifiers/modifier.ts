@@ -1,7 +1,7 @@
 // A modifier: what an optimizer does besides its rule, such as clipping, skipping and averages. Each is one value: its
 // definition, and the function that makes its config.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import { isOptions, readArray } from "../base/options.ts";
 import type { ModifierKernel } from "../engines/stages/stage.ts";
 import type { Segment } from "../optimizer/arena.ts";
@@ -175,14 +175,12 @@ export function defineModifier<S, F extends Modifier>(definition: ModifierDefini
  *
  * @throws OptionError for anything but a modifier, two of one kind, and options out of range.
  */
-export function readModifiers(name: string, value: unknown): readonly ActiveModifier[] {
+export function readModifiers(name: string, value: unknown = []): readonly ActiveModifier[] {
   const keys = new Set<string>();
-  const given = (value === undefined ? [] : readArray(`${name}.modifiers`, value, "modifiers")).map((entry, index) => {
+  const given = readArray(`${name}.modifiers`, value, "modifiers").map((entry, index) => {
     const { modifier } = Object(entry) as { readonly modifier?: unknown };
     if (!isModifier(modifier)) {
-      throw new OptionError(
-        `${name}.modifiers[${index}] is ${show(entry)}; it must be a modifier, such as ema({ decay: 0.99 })`,
-      );
+      throw refusal(`${name}.modifiers[${index}]`, entry, "a modifier, such as ema({ decay: 0.99 })");
     }
     const { key } = modifier;
     if (keys.has(key)) {

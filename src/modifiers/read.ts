@@ -1,12 +1,12 @@
 // Reading the options of modifiers.
-import { OptionError, show } from "../base/errors.ts";
+import { refusal } from "../base/errors.ts";
 import { type Range, readBoolean, readNumber, readObject } from "../base/options.ts";
 
 /** A number in float32's range, since kernels calculate in float32. */
 export function readSingle(name: string, value: unknown, range: Range): number {
   const number = readNumber(name, value, range);
   if (!Number.isFinite(Math.fround(number)) || (number !== 0 && number < 2 ** -126)) {
-    throw new OptionError(`${name} is ${show(value)}; it must be a number that float32 holds, from 2^-126 to 3.4e38`);
+    throw refusal(name, value, "a number that float32 holds, from 2^-126 to 3.4e38");
   }
   return number;
 }

@@ -2,7 +2,7 @@
 // definition and its data, and finds its parameters in an optimizer's arenas.
 
 import type { Snippet } from "../base/assemble.ts";
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import { readNumber } from "../base/options.ts";
 import { readFields } from "../base/words.ts";
 import { arenaLength, layoutSegments, type Segment, type Tensor } from "../optimizer/arena.ts";
@@ -70,7 +70,7 @@ export function defineObjective(definition: CustomDefinition): CustomObjective {
     fields,
   ) as Partial<CustomDefinition>;
   if (typeof name !== "string" || name === "") {
-    throw new OptionError(`objective.name is ${show(name)}; it must be a non-empty string`);
+    throw refusal("objective.name", name, "a non-empty string");
   }
   const title = titleOf({ name });
   const segments = layoutSegments(tensors ?? []);
@@ -78,7 +78,7 @@ export function defineObjective(definition: CustomDefinition): CustomObjective {
   firstConstants(title, segments);
   if (features !== undefined) readNumber(`features of ${title}`, features, { min: 1, integer: true });
   if (outputs !== undefined) readNumber(`outputs of ${title}`, outputs, { min: 1, integer: true });
-  if (typeof wgsl !== "string") throw new OptionError(`the wgsl of ${title} is ${show(wgsl)}; it must be a string`);
+  if (typeof wgsl !== "string") throw refusal(`the wgsl of ${title}`, wgsl, "a string");
   for (const [pattern, signature] of [
     [/\bfn\s+loss\s*\(\s*\w+\s*:\s*u32\s*,?\s*\)\s*->\s*f32\b/, "fn loss(row: u32) -> f32"],
     [
@@ -90,7 +90,7 @@ export function defineObjective(definition: CustomDefinition): CustomObjective {
   }
   for (const [part, twin] of Object.entries({ loss, gradient })) {
     if (twin === undefined || typeof twin === "function") continue;
-    throw new OptionError(`the ${part} of ${title} is ${show(twin)}; it must be a function`);
+    throw refusal(`the ${part} of ${title}`, twin, "a function");
   }
   if (gradient && !loss) throw new OptionError(`${title} has a twin for its gradient but not its loss`);
   // A definition may have methods of a class, which a spread would lose.

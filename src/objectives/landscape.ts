@@ -1,7 +1,7 @@
 // Points on a landscape as a program: a tensor `points` of an ordinary optimizer, in which each row is an independent point; no
 // data, so no batch.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import type { Segment, Tensor } from "../optimizer/arena.ts";
 import { bindLandscapeToCpu } from "./landscape_cpu.ts";
 import { bindLandscapeToGpu } from "./landscape_gpu.ts";
@@ -47,7 +47,7 @@ const shapeOf = (points: Points, dimension: number) => [points.length / dimensio
 /** @throws OptionError for coordinates that do not make whole points or are not finite. */
 function readPoints(points: Points, dimension: number): Points {
   if (!Array.isArray(points) && !ArrayBuffer.isView(points)) {
-    throw new OptionError(`points is ${show(points)}; it must be an array of numbers, point after point`);
+    throw refusal("points", points, "an array of numbers, point after point");
   }
   if (points.length === 0 || points.length % dimension !== 0) {
     throw new OptionError(

@@ -1,7 +1,7 @@
 // An objective: a program with its data, bound to an optimizer's arenas. It computes the loss and the batched gradient; the
 // optimizer does the rest. The interface is the same on both engines, whatever the program.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import { readListener, readMade, readNumber } from "../base/options.ts";
 import { readFields } from "../base/words.ts";
 import { norm as normOf } from "../engines/cpu/vectors.ts";
@@ -237,7 +237,7 @@ export function vectorNorm(segments: readonly Segment[], vector: TensorValues): 
   for (const { name, length } of segments) {
     const values: unknown = vector[name];
     if (values !== undefined && !Array.isArray(values) && !(ArrayBuffer.isView(values) && "length" in values)) {
-      throw new OptionError(`vector["${name}"] is ${show(values)}; it must be an array of numbers`);
+      throw refusal(`vector["${name}"]`, values, "an array of numbers");
     }
     if (values?.length !== length) {
       const given = values ? `has ${values.length} numbers` : "is missing";
@@ -282,9 +282,7 @@ export function readRows(
     throw new OptionError(`rows is ${show(rows)}; ${title} takes no data, so it must be left out`);
   }
   if (!(rows instanceof Uint32Array)) {
-    throw new OptionError(
-      `rows is ${rows === undefined ? "missing" : show(rows)}; it must be a Uint32Array of row numbers`,
-    );
+    throw refusal("rows", rows, "a Uint32Array of row numbers");
   }
   if (rows.length < 1 || rows.length > batch) {
     throw new OptionError(`a step was given ${rows.length} rows; this objective takes 1 to ${batch}`);

@@ -1,7 +1,7 @@
 // What an objective computes: a program, made from a model, a landscape or a custom objective. It has its tensors, its needs of
 // data and memory, and how either engine computes its losses and gradients.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal } from "../base/errors.ts";
 import type { CpuOptimizer } from "../engines/cpu/optimizer.ts";
 import type { Dispatch } from "../engines/gpu/kernel.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
@@ -164,9 +164,7 @@ export function programOf<Start>(trainable: Trainable<Start>): Program<Start> {
   const given: unknown = trainable;
   const program = typeof given === "object" && given !== null ? (given as { program?: unknown }).program : undefined;
   if (typeof program === "object" && program !== null && "bindGpu" in program) return program as Program<Start>;
-  throw new OptionError(
-    `the program is ${given === undefined ? "missing" : show(given)}; it must be what createModel(), landscapes.create() or defineObjective() returns`,
-  );
+  throw refusal("the program", given, "what createModel(), landscapes.create() or defineObjective() returns");
 }
 
 /**

@@ -1,6 +1,6 @@
 // The arena: one flat buffer per role (params, gradients, each slot) in which every tensor is a segment, and the chunks
 // into which the GPU's workgroups cut it. Pure arithmetic on names, shapes and offsets.
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import { isOptions, readChoice, readMade, readNumbers, readObject } from "../base/options.ts";
 import type { External } from "../engines/gpu/external.ts";
 
@@ -42,9 +42,7 @@ export function readTensors(tensors: Tensors): readonly Tensor[] {
     if (Array.isArray(tensor)) return { name, shape: tensor as readonly number[] };
     if (isOptions(tensor))
       return { name, ...(readObject(`tensors.${name}`, tensor, tensorKeys, externalHint) as Omit<Tensor, "name">) };
-    throw new OptionError(
-      `tensors.${name} is ${show(tensor)}; it must be a shape, such as [100, 10], or an object with ${tensorKeys.join(", ")}`,
-    );
+    throw refusal(`tensors.${name}`, tensor, `a shape, such as [100, 10], or an object with ${tensorKeys.join(", ")}`);
   });
 }
 
@@ -90,17 +88,16 @@ export function layoutSegments(
   pageLength: number = Number.POSITIVE_INFINITY,
 ): readonly Segment[] {
   if (!Array.isArray(tensors) || tensors.length === 0) {
-    throw new OptionError(
-      `tensors is ${show(tensors)}; it must be an array of at least one { name, shape, data }, or an object of shapes by name`,
-    );
+    throw refusal("tensors", tensors, "an array of at least one { name, shape, data }, or an object of shapes by name");
   }
   const names = new Set<string>();
   const read = tensors.map((tensor, index) => {
     const fields = readObject(`tensors[${index}]`, tensor, ["name", ...tensorKeys], externalHint);
     const { name, shape, data, external: given } = fields as Partial<Tensor>;
-    const layout = fields.layout === undefined ? {} : { layout: readLayout(index, fields.layout) };
+    const layout =
+      fields.layout === undefined ? {} : { layout: readChoice(`tensors[${index}].layout`, fields.layout, layouts) };
     if (typeof name !== "string" || name === "") {
-      throw new OptionError(`tensors[${index}].name is ${show(name)}; it must be a non-empty string`);
+      throw refusal(`tensors[${index}].name`, name, "a non-empty string");
     }
     if (names.has(name))
       throw new OptionError(`tensors[${index}].name is "${name}", as is an earlier tensor's; names must differ`);
@@ -120,7 +117,13 @@ export function layoutSegments(
         `the data of tensor "${name}" has ${data.length} elements; its shape ${show(shape)} holds ${length}`,
       );
     }
-    const external = readExternal(index, given)?.checked(name, length, data);
+    const external =
+      given !== undefined &&
+      readMade(`tensors[${index}].external`, given, "what external() returns", { checked: "function" }).checked(
+        name,
+        length,
+        data,
+      );
     const own = Object.freeze([...(shape as readonly number[])]);
     return { name, shape: own, length, ...layout, ...(external ? { external } : {}) };
   });
@@ -135,15 +138,6 @@ export function layoutSegments(
   }
   // Callers see them.
   return read.map((segment) => Object.freeze({ ...segment, ...places.get(segment)! }));
-}
-
-function readExternal(index: number, value: External | undefined): External | undefined {
-  if (value === undefined) return value;
-  return readMade(`tensors[${index}].external`, value, "what external() returns", { checked: "function" });
-}
-
-function readLayout(index: number, value: unknown): Layout {
-  return readChoice(`tensors[${index}].layout`, value, layouts);
 }
 
 /** The numbers of a matrix's outputs and inputs. */
@@ -213,7 +207,7 @@ export function matchSegments(
 ): readonly { segment: Segment; data: ArrayLike<number> }[] {
   const byName = new Map(segments.map((segment) => [segment.name, segment]));
   if (typeof values !== "object" || values === null) {
-    throw new OptionError(`${role} is ${show(values)}; it must be an object of arrays by tensor name`);
+    throw refusal(role, values, "an object of arrays by tensor name");
   }
   return Object.entries(values).map(([name, data]) => {
     const segment = byName.get(name);

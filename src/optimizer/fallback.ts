@@ -1,6 +1,6 @@
 // Fallbacks: the rules of tensors that another rule cannot update (for muon, all but matrices). Rules with `only` include this.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import { readBoolean, readObject } from "../base/options.ts";
 import type { Rule } from "../rules/rule.ts";
 import type { Segment } from "./arena.ts";
@@ -80,7 +80,7 @@ function leave(
 function read(rule: Rule, config: unknown, replicas: number): GroupFallback {
   const owner = `${rule.name}.fallback`;
   if (typeof config !== "object") {
-    throw new OptionError(`${owner} is ${show(config)}; it must be an object such as { rule: "adamw", lr: 3e-4 }`);
+    throw refusal(owner, config, 'an object such as { rule: "adamw", lr: 3e-4 }');
   }
   const its = readRule(`${owner}.rule`, config);
   const fields = readObject(owner, config, ["rule", ...ruleOptions(its), "frozen"]);

@@ -1,6 +1,6 @@
 // Parameter groups: which tensors a pattern matches, and helpers that make the usual groups from a list of tensors.
 
-import { listed, OptionError, show } from "../base/errors.ts";
+import { listed, OptionError, refusal, show } from "../base/errors.ts";
 import { globMatches, type RegexPattern, regexTest } from "../base/glob.ts";
 import { readArray, readBoolean, readMade, readNumber, readObject } from "../base/options.ts";
 import { readTensors, type Tensor, type Tensors } from "./arena.ts";
@@ -144,7 +144,7 @@ function readNamed(owner: string, tensors: Tensors): readonly Tensor[] {
 function readLayerOf(value: unknown): ((name: string) => number) | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== "function") {
-    throw new OptionError(`layerwiseDecay.layerOf is ${show(value)}; it must be a function of a tensor's name`);
+    throw refusal("layerwiseDecay.layerOf", value, "a function of a tensor's name");
   }
   return (name) => {
     const layer: unknown = value(name);

@@ -1,6 +1,6 @@
 // Where an optimizer keeps the numbers of a role: the array, and the place in it. Pure arithmetic, the same for both engines.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import { decoded, encoded, float32, type SlotFormat, wordsOf } from "../rules/slot_format.ts";
 import { arenaLength, paddedLength, pagesOf, type Segment } from "./arena.ts";
 import { type RuleSetLayout, slotRange } from "./layout.ts";
@@ -89,7 +89,7 @@ function find(
     });
   });
   if (found.length > 0) return found;
-  throw new OptionError(`role is ${show(role)}; it must be one of ${rolesOf(plan).join(", ")}`);
+  throw refusal("role", role, `one of ${rolesOf(plan).join(", ")}`);
 }
 
 type Arena = "params" | "gradients" | "accumulated";

@@ -1,6 +1,6 @@
 // Reads the file of a checkpoint for an optimizer. Whatever does not fit its plan and tensors is an error, before anything changes.
 
-import { DataError, OptionError, show } from "../base/errors.ts";
+import { DataError, OptionError, refusal, show } from "../base/errors.ts";
 import { deepest, isDeep, readArray, readChoice, readObject } from "../base/options.ts";
 import { openSafetensors, type SafeTensor } from "../base/safetensors.ts";
 import { largestLossScale } from "../modifiers/modifier.ts";
@@ -67,9 +67,7 @@ export function openCheckpoint(inside: Inside, bytes: Uint8Array | ArrayBuffer, 
 function readKinds(value: unknown): readonly ScheduleDefinition[] {
   return readArray("loadCheckpoint.schedules", value, "schedules").map((kind, i) => {
     if (isScheduleDefinition(kind)) return kind;
-    throw new OptionError(
-      `loadCheckpoint.schedules[${i}] is ${show(kind)}; it must be a kind of schedule, such as schedules.cosine`,
-    );
+    throw refusal(`loadCheckpoint.schedules[${i}]`, kind, "a kind of schedule, such as schedules.cosine");
   });
 }
 

@@ -1,7 +1,7 @@
 // The plan of an optimizer: its config, read and checked once, with every default filled in. Both engines work from it:
 // which tensors form which group, which rule updates them with which flags and slots, which schedule drives each hyper.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal } from "../base/errors.ts";
 import { readBoolean, readObject } from "../base/options.ts";
 import { type ActiveModifier, type LossScaling, readModifiers } from "../modifiers/modifier.ts";
 import type { Rule } from "../rules/rule.ts";
@@ -108,7 +108,7 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
   const name = rule.name;
   const fields = readObject(`rule ${name}`, config, planOptions(rule));
   const flags = readFlags(rule, name, fields);
-  const maximize = fields.maximize === undefined ? false : readBoolean(`${name}.maximize`, fields.maximize);
+  const { maximize = false } = fields;
   const modifiers = readModifiers(name, fields.modifiers);
   const { shared, entries } = readReplicas(rule, name, fields);
   const replicas = shared.length;
@@ -120,7 +120,7 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
   const plan: Plan = {
     rule,
     flags,
-    maximize,
+    maximize: readBoolean(`${name}.maximize`, maximize),
     modifiers,
     ...effectsOf(modifiers),
     replicas,
@@ -165,7 +165,7 @@ export function planSlots(plan: Plan): readonly string[] {
 /** @throws OptionError for anything but a string; whether the name is known is checked at the lookup. */
 export function readRole(plan: Plan, role: unknown): void {
   if (typeof role === "string") return;
-  throw new OptionError(`role is ${show(role)}; it must be one of ${rolesOf(plan).join(", ")}`);
+  throw refusal("role", role, `one of ${rolesOf(plan).join(", ")}`);
 }
 
 /** Every readable role. */

@@ -1,7 +1,7 @@
 // Reading an optimizer's config from JSON: names of rules, schedules and modifiers become values. The only module that brings the
 // registries of rules and modifiers along.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, showGiven } from "../base/errors.ts";
 import { folded, meant } from "../base/names.ts";
 import { isOptions } from "../base/options.ts";
 import { safePattern } from "../base/pattern.ts";
@@ -28,9 +28,7 @@ export function readRule(owner: string, value: unknown): Rule {
   if (rule) return rule;
   const hint =
     typeof value === "string" && Object.hasOwn(ruleHints, folded(value)) ? ruleHints[folded(value)] : undefined;
-  throw new OptionError(
-    `${owner} is ${value === undefined ? "missing" : show(value)}; it must be one of ${names.join(", ")}${didYouMean(value, names, hint)}`,
-  );
+  throw refusal(owner, value, `one of ${names.join(", ")}${didYouMean(value, names, hint)}`);
 }
 
 /**
@@ -120,13 +118,13 @@ function ofKey(key: string, value: unknown): Modifier | undefined {
   if (its[0]!.type === undefined) return its[0];
   if (value === null) return undefined;
   if (typeof value !== "object") {
-    throw new OptionError(`clip is ${show(value)}; it must be an object such as { type: "globalNorm", maxNorm: 1 }`);
+    throw refusal("clip", value, 'an object such as { type: "globalNorm", maxNorm: 1 }');
   }
   const { type } = value as { readonly type?: unknown };
   const types = its.map((modifier) => modifier.type!);
   const found = its.find((modifier) => modifier.type === meant(type, types, clipAliases));
   if (found) return found;
   throw new OptionError(
-    `clip.type is ${type === undefined ? "missing" : show(type)}, which is not a known clipping; the known ones are ${types.join(", ")}${didYouMean(type, types)}`,
+    `clip.type is ${showGiven(type)}, which is not a known clipping; the known ones are ${types.join(", ")}${didYouMean(type, types)}`,
   );
 }

@@ -1,6 +1,6 @@
 // Reads a config's rules, groups, fallbacks and replicas: the tensors of each group, and the initial hypers.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, show, showGiven } from "../base/errors.ts";
 import { readArray, readBoolean, readNumber, readObject } from "../base/options.ts";
 import { isRule, type Rule } from "../rules/rule.ts";
 import { createSchedule, type Schedule } from "../schedules/schedule.ts";
@@ -27,7 +27,7 @@ export function ruleOptions(rule: Rule): readonly string[] {
 export function readRule(owner: string, config: unknown): Rule {
   const rule = (config as { rule?: unknown } | null | undefined)?.rule;
   if (isRule(rule)) return rule;
-  const given = isRule(config) ? `the rule ${config} alone` : rule === undefined ? "missing" : show(rule);
+  const given = isRule(config) ? `the rule ${config} alone` : showGiven(rule);
   throw new OptionError(
     `${owner} is ${given}; it must be a rule's config: call adamw({ lr }) or another rule, or readConfig() for JSON`,
   );
@@ -38,11 +38,12 @@ export function readFlags(
   owner: string,
   fields: Readonly<Record<string, unknown>>,
 ): Record<string, boolean> {
-  const flags: Record<string, boolean> = {};
-  for (const [flag, standard] of Object.entries(rule.flags)) {
-    flags[flag] = fields[flag] === undefined ? standard : readBoolean(`${owner}.${flag}`, fields[flag]);
-  }
-  return flags;
+  return Object.fromEntries(
+    Object.entries(rule.flags).map(([flag, standard]) => {
+      const { [flag]: value = standard } = fields;
+      return [flag, readBoolean(`${owner}.${flag}`, value)];
+    }),
+  );
 }
 
 /** The same hypers for another replica, with listeners that observe that replica's metric. */
@@ -138,8 +139,8 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
   const groupOf = new Map<string, number>();
   const names = segments.map(({ name }) => name);
   const known = new Set(names);
-  const entries = fields.groups === undefined ? [] : readArray(`${rule.name}.groups`, fields.groups, "groups");
-  const given = entries.map((entry, index) => {
+  const { groups: entries = [] } = fields;
+  const given = readArray(`${rule.name}.groups`, entries, "groups").map((entry, index) => {
     const owner = `${rule.name}.groups[${index}]`;
     const hasRule = (entry as { rule?: unknown } | null)?.rule !== undefined;
     const its = hasRule ? readRule(`${owner}.rule`, entry) : rule;
@@ -150,6 +151,7 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
     const lent = hasRule ? [] : Object.keys((groupFallback ?? fallback)?.rule.hypers ?? {});
     const options = [...inGroups, ...ruleOptions(its).filter((option) => hasRule || !Object.hasOwn(its.flags, option))];
     const group = readObject(owner, entry, [...new Set([...options, ...lent])]);
+    const { lrScale = 1, frozen = false } = group;
     const { patterns, matched } = readPatterns(`${owner}.params`, group.params, names, known);
     for (const param of matched) {
       const before = groupOf.get(param);
@@ -167,8 +169,8 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
       inherits: hasRule ? undefined : "shared",
       isRest: false,
       fallback: groupFallback,
-      lrScale: group.lrScale === undefined ? 1 : readNumber(`${owner}.lrScale`, group.lrScale, { min: 0 }),
-      frozen: group.frozen === undefined ? false : readBoolean(`${owner}.frozen`, group.frozen),
+      lrScale: readNumber(`${owner}.lrScale`, lrScale, { min: 0 }),
+      frozen: readBoolean(`${owner}.frozen`, frozen),
     });
     const named = Object.keys(its.hypers).filter((hyper) => hasRule || group[hyper] !== undefined);
     draft.groups.push({

@@ -1,7 +1,7 @@
 // The optimizer itself: reads arguments, keeps plan and hypers, and leaves numbers and steps to a store. Each call is written
 // here once, for both engines.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal } from "../base/errors.ts";
 import { inMemory, memoryError } from "../base/host_memory.ts";
 import { readObject } from "../base/options.ts";
 import { ruleStages } from "../engines/stages/list.ts";
@@ -45,9 +45,7 @@ export const inside = Symbol("inside of an optimizer");
 export function insideOf(optimizer: Optimizer): Inside {
   const found = (Object(optimizer) as { readonly [inside]?: Inside })[inside];
   if (found) return found;
-  throw new OptionError(
-    `optimizer is ${show(optimizer)}; it must be an optimizer, such as createOptimizer() or createCpuOptimizer() makes`,
-  );
+  throw refusal("optimizer", optimizer, "an optimizer, such as createOptimizer() or createCpuOptimizer() makes");
 }
 
 /** An optimizer over a store, with the members that only its engine has. */

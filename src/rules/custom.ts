@@ -1,6 +1,6 @@
 // Custom rules: their definitions are checked before they become rules.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import { isOptions, readRecord } from "../base/options.ts";
 import { boundsSnippet, signsSnippet } from "../engines/stages/snippets.ts";
 import { Carried } from "../optimizer/carried.ts";
@@ -58,9 +58,7 @@ function checkDefinition(definition: Rule): void {
   for (const field of ["reduction", "factored", "orthogonalises"] as const) {
     const its = definition[field];
     if (its === undefined || isOptions(its?.stage)) continue;
-    throw new OptionError(
-      `${field}.stage of the rule ${name} is ${show(Object(its).stage)}; it must be a stage, such as reductionStage`,
-    );
+    throw refusal(`${field}.stage of the rule ${name}`, Object(its).stage, "a stage, such as reductionStage");
   }
   for (const [hyper, its] of Object.entries(hypers)) {
     if (isOptions(its) && typeof its.default === "number" && isOptions(its.range)) continue;

@@ -3,7 +3,7 @@
 // on the host, in float64. A rule is one value: its definition, and the function that makes its config.
 
 import type { Snippet } from "../base/assemble.ts";
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import { defineFields, isOptions, type Range, readNumber } from "../base/options.ts";
 import type { Quintic } from "../engines/stages/newton_schulz.ts";
 import type { Stage } from "../engines/stages/stage.ts";
@@ -324,9 +324,7 @@ function readForm(name: string, rule: unknown, range: Range, values: readonly un
     if (value === undefined) return {};
     if (!isOptions(value)) throw new OptionError(`${name} was given ${show(value)}; it must be an object of ${what}`);
     if (value.rule !== undefined && value.rule !== rule) {
-      throw new OptionError(
-        `${name} was given options whose rule is ${show(value.rule)}; it must be ${name} or left out`,
-      );
+      throw refusal(`${name} was given options whose rule`, value.rule, `${name} or left out`);
     }
     return value;
   };

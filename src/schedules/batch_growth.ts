@@ -1,7 +1,7 @@
 // A batch that grows where a rate would be cut: base · rate(0) / rate(t) as a whole number, at most max (Smith et al. 2018,
 // "Don't decay the learning rate, increase the batch size"). batchScaled on top of it gives the rate that belongs to it:
 // constant until the batch is at its max, and cut from there on.
-import { OptionError, show } from "../base/errors.ts";
+import { refusal, show } from "../base/errors.ts";
 import { defineSchedule, schedule, valueAt, whole } from "./define.ts";
 
 /** A batch size that grows as `rate` falls. */
@@ -19,7 +19,7 @@ export const batchGrowth = defineSchedule({
   },
   complete(name, values) {
     const { base, rate, max } = values;
-    if (max < base) throw new OptionError(`${name}.max is ${show(max)}; it must be >= base, which is ${show(base)}`);
+    if (max < base) throw refusal(`${name}.max`, max, `>= base, which is ${show(base)}`);
     valueAt(`${name}.rate`, rate, 0, { above: 0 });
     return values;
   },

@@ -1,7 +1,7 @@
 // The rate for a quadratic as sharp as the loss: a share of 2 / λ, where λ is the largest curvature, measured repeatedly
 // during the run. It depends on its observations instead of the step.
 
-import { DataError, OptionError, show } from "../base/errors.ts";
+import { DataError, refusal, show } from "../base/errors.ts";
 import { inRange } from "../base/options.ts";
 import { defineSchedule, number, optional } from "./define.ts";
 
@@ -25,7 +25,7 @@ export const curvature = /* @__PURE__ */ defineSchedule({
   complete(name, values) {
     const { base, max } = values;
     if (max !== undefined && max < base) {
-      throw new OptionError(`${name}.max is ${show(max)}; it must be >= base, which is ${show(base)}`);
+      throw refusal(`${name}.max`, max, `>= base, which is ${show(base)}`);
     }
     return values;
   },
@@ -38,7 +38,7 @@ export const curvature = /* @__PURE__ */ defineSchedule({
           of: "sharpness",
           observe(sharpness) {
             if (typeof sharpness !== "number") {
-              throw new OptionError(`sharpness is ${show(sharpness)}; it must be a number`);
+              throw refusal("sharpness", sharpness, "a number");
             }
             if (sharpness > 0 && Number.isFinite(sharpness)) value = Math.min(max, (2 * share) / sharpness);
           },
@@ -47,8 +47,11 @@ export const curvature = /* @__PURE__ */ defineSchedule({
             const names = typeof state === "object" && state !== null ? Object.keys(state) : [];
             const saved = names.join() === "value" ? state.value : undefined;
             if (typeof saved !== "number" || !inRange(saved, { above: 0, max })) {
-              throw new DataError(
-                `a curvature schedule's state is ${show(state)}; it must be that of a schedule with the same options`,
+              throw refusal(
+                "a curvature schedule's state",
+                state,
+                "that of a schedule with the same options",
+                DataError,
               );
             }
             value = saved;

@@ -1,6 +1,6 @@
 // Cyclical learning rates (Smith 2017; torch.optim CyclicLR): from `base` up to `max` and down again, in each cycle as high
 // as before (triangular), half as high (triangular2), or lower by gamma at every step (expRange).
-import { OptionError, show } from "../base/errors.ts";
+import { refusal, show } from "../base/errors.ts";
 import { choice, defineSchedule, number, optional, whole } from "./define.ts";
 
 const modes = ["triangular", "triangular2", "expRange"] as const;
@@ -27,7 +27,7 @@ export const cyclic = defineSchedule({
   },
   complete(name, values) {
     const { base, max, up, down } = values;
-    if (max < base) throw new OptionError(`${name}.max is ${show(max)}; it must be >= base, which is ${show(base)}`);
+    if (max < base) throw refusal(`${name}.max`, max, `>= base, which is ${show(base)}`);
     return { ...values, down: down ?? up };
   },
   create({ base, max, up, down, mode, gamma }) {

@@ -1,6 +1,6 @@
 // Values at given steps; between two of them the first one, a straight line or half a cosine; before the first point
 // its value, and after the last point the last value.
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import { readArray, readNumber } from "../base/options.ts";
 import { choice, countUpTo, defineSchedule, type NestedOption, rises } from "./define.ts";
 
@@ -11,7 +11,7 @@ const points: NestedOption<readonly (readonly [step: number, value: number])[]> 
   read(name, value) {
     const pairs = readArray(name, value, "[step, value]").map((pair, i): readonly [number, number] => {
       const [step, there, ...rest] = readArray(`${name}[${i}]`, pair, "a step and its value");
-      if (rest.length > 0) throw new OptionError(`${name}[${i}] is ${show(pair)}; it must be [step, value]`);
+      if (rest.length > 0) throw refusal(`${name}[${i}]`, pair, "[step, value]");
       return [
         readNumber(`${name}[${i}][0]`, step, { min: 0, integer: true }),
         readNumber(`${name}[${i}][1]`, there, {}),

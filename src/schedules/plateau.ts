@@ -2,7 +2,7 @@
 // `cooldown` after each cut (torch.optim ReduceLROnPlateau, except for metrics below 0, where torch counts any metric as a
 // relative improvement). It depends on its observations instead of the step.
 
-import { DataError, OptionError, show } from "../base/errors.ts";
+import { DataError, refusal, show } from "../base/errors.ts";
 import { inRange, type Range } from "../base/options.ts";
 import { choice, defineSchedule, number, whole } from "./define.ts";
 import type { ListenerState } from "./schedule.ts";
@@ -46,7 +46,7 @@ export const plateau = defineSchedule({
   },
   complete(name, values) {
     const { base, min } = values;
-    if (min > base) throw new OptionError(`${name}.min is ${show(min)}; it must be <= base, which is ${show(base)}`);
+    if (min > base) throw refusal(`${name}.min`, min, `<= base, which is ${show(base)}`);
     return values;
   },
   create({ base, mode, factor, patience, threshold, thresholdMode, cooldown, min, eps }) {
@@ -82,7 +82,7 @@ export const plateau = defineSchedule({
         {
           of: "metric",
           observe(metric) {
-            if (typeof metric !== "number") throw new OptionError(`metric is ${show(metric)}; it must be a number`);
+            if (typeof metric !== "number") throw refusal("metric", metric, "a number");
             if (isBetter(metric)) {
               best = metric;
               bad = 0;
@@ -103,9 +103,7 @@ export const plateau = defineSchedule({
           state: () => ({ value, best, bad, resting }),
           restore(state) {
             if (typeof state !== "object" || state === null || !isState(state)) {
-              throw new DataError(
-                `a plateau's state is ${show(state)}; it must be that of a plateau with the same options`,
-              );
+              throw refusal("a plateau's state", state, "that of a plateau with the same options", DataError);
             }
             ({ value, best, bad, resting } = state);
           },

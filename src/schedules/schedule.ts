@@ -1,6 +1,6 @@
 // A schedule: a pure function of the 0-based step with a config that rebuilds it. This file holds the types and what turns a
 // hyper's value into a schedule; the schedules themselves are in schedules/, one file each.
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import { readNumber, readString } from "../base/options.ts";
 import type { Enter } from "./nesting.ts";
 
@@ -126,14 +126,14 @@ export function readScheduled(name: string, value: unknown, depth?: number, ente
   }
   if (typeof value === "function") return guarded(name, value as ScheduleFunction);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new OptionError(
-      `${name} is ${value === undefined ? "missing" : show(value)}; it must be a number, a schedule or a function of the step`,
-    );
+    throw refusal(name, value, "a number, a schedule or a function of the step");
   }
   const definition: unknown = (value as ScheduleConfig).type;
   if (!isScheduleDefinition(definition)) {
-    throw new OptionError(
-      `${name}.type is ${definition === undefined ? "missing" : show(definition)}; it must be a library schedule: call its function, such as cosine({ base, steps }), or readConfig() for JSON`,
+    throw refusal(
+      `${name}.type`,
+      definition,
+      "a library schedule: call its function, such as cosine({ base, steps }), or readConfig() for JSON",
     );
   }
   return definition.read(name, value as ScheduleConfig, depth, enter);

@@ -1,7 +1,7 @@
 // min + (base - min) / 2 · (1 - tanh(lower + (upper - lower) · min(t, steps) / steps)): hyperbolic-tangent decay (Hsueh, Li
 // and Wu 2019).
 
-import { OptionError, show } from "../base/errors.ts";
+import { refusal, show } from "../base/errors.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
 /** Stays near `base`, falls, and flattens towards `min`; after `steps` steps it stays where it is. */
@@ -24,7 +24,7 @@ export const tanh = defineSchedule({
   complete(name, values) {
     const { lower, upper } = values;
     if (upper <= lower) {
-      throw new OptionError(`${name}.upper is ${show(upper)}; it must be > lower, which is ${show(lower)}`);
+      throw refusal(`${name}.upper`, upper, `> lower, which is ${show(lower)}`);
     }
     return values;
   },

@@ -1,6 +1,6 @@
 // The data of a run as JSON: which data set, how its file is read, and how many of its rows are used.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, showGiven } from "../base/errors.ts";
 import type { Name } from "../base/names.ts";
 import { readBoolean, readNumber } from "../base/options.ts";
 import { readFields, readName } from "../base/words.ts";
@@ -128,7 +128,7 @@ function readFile({
   ...csv
 }: Record<string, unknown>): CompleteDataConfig {
   if (typeof path !== "string" || path === "") {
-    const given = path === undefined ? "missing" : show(path);
+    const given = showGiven(path);
     throw new OptionError(`data.path is ${given}; it must be the path of a file, or of a folder of IDX files`);
   }
   const options = readCsvOptions(csv, "data.");
@@ -151,7 +151,7 @@ function readFile({
 function readStandardize(value: unknown): boolean | "inputs" {
   if (value === undefined) return false;
   if (typeof value === "boolean" || value === "inputs") return value;
-  throw new OptionError(`data.standardize is ${show(value)}; it must be true, false or "inputs"`);
+  throw refusal("data.standardize", value, 'true, false or "inputs"');
 }
 
 const pointFields = ["dimensions", "grid", "count", "seed", "low", "high", "testGrid"];

@@ -1,5 +1,5 @@
 // How two runs differ: field by field in their configs, step by step in their losses, number by number in their parameters.
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show } from "../base/errors.ts";
 import { isDeep, readArray, readMade, readString } from "../base/options.ts";
 import type { TensorValues } from "../optimizer/optimizer.ts";
 
@@ -136,11 +136,11 @@ function checkOutcome(name: string, outcome: RunOutcome): void {
   readMade(name, outcome, "the outcome of a run: losses, testAccuracy and environment", { losses: "array" });
   const { losses, testLoss, testAccuracy, testError } = outcome;
   readArray(`${name}.losses`, losses, "numbers").forEach((loss, i) => {
-    if (typeof loss !== "number") throw new OptionError(`${name}.losses[${i}] is ${show(loss)}; it must be a number`);
+    if (typeof loss !== "number") throw refusal(`${name}.losses[${i}]`, loss, "a number");
   });
   for (const [what, value] of Object.entries({ testLoss, testAccuracy, testError })) {
     if (value === undefined || value === null || typeof value === "number") continue;
-    throw new OptionError(`${name}.${what} is ${show(value)}; it must be a number or null`);
+    throw refusal(`${name}.${what}`, value, "a number or null");
   }
 }
 

@@ -1,6 +1,6 @@
 // When a run hands over from its rule to L-BFGS: the config.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, show, showGiven } from "../base/errors.ts";
 import { meant, type Name } from "../base/names.ts";
 import { readNumber } from "../base/options.ts";
 import { readFields } from "../base/words.ts";
@@ -58,7 +58,7 @@ function readConfig(value: unknown, accumulate: number, hasMetric: boolean): Com
   const kind = typeof when === "number" ? "step" : (meant(when, ["plateau", "noise"]) ?? when);
   const names = { step: [], plateau: ["patience", "minDelta"], noise: ["below", "every"] } as const;
   if (kind !== "step" && kind !== "plateau" && kind !== "noise") {
-    const given = when === undefined ? "missing" : show(when);
+    const given = showGiven(when);
     throw new OptionError(`handover.at is ${given}; it must be a number of steps, "plateau" or "noise"`);
   }
   const fields = readFields("handover", value, ["at", ...names[kind], "history"]);

@@ -1,6 +1,6 @@
 // The listeners of a run: each is called once per event, even if steps are repeated after a device loss, and errors of listeners
 // are distinguished from other failures.
-import { OptionError, show } from "../base/errors.ts";
+import { refusal } from "../base/errors.ts";
 import type { CurvaturePoint } from "./curvature.ts";
 import type { WatchEvent } from "./findings.ts";
 import type { MetricOptions } from "./metric.ts";
@@ -32,7 +32,7 @@ export function listen(options: TrainOptions): Listeners {
   const all = { beforeStep, ...listeners, recover: options.recover };
   for (const [name, value] of Object.entries(all)) {
     if (value !== undefined && typeof value !== "function") {
-      throw new OptionError(`${name} is ${show(value)}; it must be a function`);
+      throw refusal(name, value, "a function");
     }
   }
   const thrown = new Set<unknown>();

@@ -1,6 +1,6 @@
 // Predictions of a trained model on either engine: from its parameters and rows to a class or numbers for each row.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, show, showGiven } from "../base/errors.ts";
 import { isOptions, readMade, readNumber } from "../base/options.ts";
 import { readFields } from "../base/words.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
@@ -123,7 +123,7 @@ function readParams({ program }: Model, params: TensorValues): readonly Paramete
   return tensors.map(({ name, shape }) => {
     const values: unknown = params[name];
     if (!Array.isArray(values) && !(ArrayBuffer.isView(values) && "length" in values)) {
-      const found = values === undefined ? "missing" : show(values);
+      const found = showGiven(values);
       throw new OptionError(`params["${name}"] is ${found}; it must be an array of numbers`);
     }
     const data = values as ArrayLike<unknown>;

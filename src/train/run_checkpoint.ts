@@ -2,7 +2,7 @@
 // is stored under `optimizer/`, that of the best parameters under `best/`; losses are exact, as four 16-bit words each; the rest
 // is JSON in the metadata.
 
-import { DataError, OptionError, show } from "../base/errors.ts";
+import { DataError, OptionError, refusal, show, showGiven } from "../base/errors.ts";
 import { fromExact, toExact } from "../base/exact.ts";
 import { bytesOf } from "../base/options.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../base/safetensors.ts";
@@ -89,21 +89,7 @@ export interface RunState {
 
 /** The bytes of a run's state. */
 export function encodeRunCheckpoint(state: Omit<RunState, "step" | "version">): RunCheckpoint {
-  const {
-    config,
-    backend,
-    losses,
-    metrics,
-    best,
-    events,
-    skipped,
-    data,
-    test,
-    watch,
-    handover,
-    curvature,
-    lastUpdate,
-  } = state;
+  const { config, backend, losses, optimizer, bestOptimizer, handover, curvature, ...run } = state;
   const tensors = new Map<string, SafeTensor>();
   tensors.set("losses", toExact(Float64Array.from(losses)));
   const embed = (prefix: string, bytes: Uint8Array): string => {
@@ -118,19 +104,12 @@ export function encodeRunCheckpoint(state: Omit<RunState, "step" | "version">): 
     step: String(losses.length),
     config: JSON.stringify(config),
     run: toText({
-      metrics,
-      best,
-      events,
-      skipped,
-      data,
-      test,
-      watch,
+      ...run,
       handover: handover && { ...handover, bytes: null },
       curvature: curvature && { points: curvature.points },
-      lastUpdate,
     }),
-    optimizer: embed("optimizer", state.optimizer),
-    ...(state.bestOptimizer ? { best: embed("best", state.bestOptimizer) } : {}),
+    optimizer: embed("optimizer", optimizer),
+    ...(bestOptimizer ? { best: embed("best", bestOptimizer) } : {}),
     ...(handover?.bytes ? { handover: embed("handover", handover.bytes) } : {}),
     ...(curvature?.bytes ? { curvature: embed("curvature", curvature.bytes) } : {}),
   };
@@ -211,9 +190,7 @@ export function resumable(
   test: DataMark | null,
 ): RunState {
   if (!bytesOf(bytes)) {
-    throw new OptionError(
-      `resume is ${show(bytes)}; it must be a Uint8Array or an ArrayBuffer, the bytes of a run checkpoint`,
-    );
+    throw refusal("resume", bytes, "a Uint8Array or an ArrayBuffer, the bytes of a run checkpoint");
   }
   const state = decodeRunCheckpoint(bytes);
   mustBeSameRun(state.config, config);
@@ -234,10 +211,8 @@ export function mustBeSameRun(saved: CompleteRunConfig, config: CompleteRunConfi
   const { steps, data: __, ...ours } = JSON.parse(JSON.stringify(config)) as CompleteRunConfig;
   const [difference] = diffFields(theirs, ours);
   if (difference) {
-    const words = (value: unknown) => (value === undefined ? "missing" : show(value));
-    throw new OptionError(
-      `${difference.path} is ${words(difference.b)}; it must be ${words(difference.a)}, as in the run of ${of}`,
-    );
+    const { path, a, b } = difference;
+    throw refusal(path, b, `${showGiven(a)}, as in the run of ${of}`);
   }
   // A damaged config may have no steps.
   if (!(steps >= least)) {
@@ -358,8 +333,7 @@ function readCurvatureState(value: unknown, bytes: Uint8Array<ArrayBuffer> | nul
 
 function mark(name: string, value: unknown): DataMark {
   const { count, features, hash } = object(name, value);
-  if (typeof hash !== "string")
-    throw new DataError(`the run checkpoint's ${name}.hash is ${show(hash)}; it must be text`);
+  if (typeof hash !== "string") throw refusal(`the run checkpoint's ${name}.hash`, hash, "text", DataError);
   return { count: whole(`${name}.count`, count), features: whole(`${name}.features`, features), hash };
 }
 
@@ -389,17 +363,17 @@ function readText(name: string, text: string | undefined, revive = false): unkno
 
 function object(name: string, value: unknown): Readonly<Record<string, unknown>> {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new DataError(`the run checkpoint's ${name} is ${show(value)}; it must be an object`);
+  throw refusal(`the run checkpoint's ${name}`, value, "an object", DataError);
 }
 
 function array(name: string, value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
-  throw new DataError(`the run checkpoint's ${name} is ${show(value)}; it must be an array`);
+  throw refusal(`the run checkpoint's ${name}`, value, "an array", DataError);
 }
 
 function number(name: string, value: unknown): number {
   if (typeof value === "number") return value;
-  throw new DataError(`the run checkpoint's ${name} is ${show(value)}; it must be a number`);
+  throw refusal(`the run checkpoint's ${name}`, value, "a number", DataError);
 }
 
 function whole(name: string, value: unknown): number {

@@ -1,7 +1,7 @@
 // A run as JSON: everything that decides its losses, read and checked once, with every default filled in. The same file
 // gives the same run.
 
-import { OptionError, show } from "../base/errors.ts";
+import { OptionError, refusal, show, showGiven } from "../base/errors.ts";
 import type { Aliases, Name } from "../base/names.ts";
 import { readBoolean, readNumber } from "../base/options.ts";
 import { readFields, readName } from "../base/words.ts";
@@ -172,9 +172,7 @@ export function trainableOf(fields: Pick<RunConfig, (typeof programFields)[numbe
   if (isGiven(model)) return isMade(model) ? model : createModel(model as ModelConfig);
   if (isGiven(landscape)) return isMade(landscape) ? landscape : createLandscape(landscape as LandscapeConfig);
   if (!isMade(objective)) {
-    throw new OptionError(
-      `objective is ${show(objective)}; it must be a result of defineObjective(), which a file cannot hold`,
-    );
+    throw refusal("objective", objective, "a result of defineObjective(), which a file cannot hold");
   }
   return objective;
 }
@@ -372,7 +370,7 @@ const metricExample = 'what to go by, such as { "type": "loss", "every": 100 }';
 function readWatch(value: unknown): CompleteRunConfig["watch"] {
   if (value === false || !isGiven(value)) return null;
   if (value !== true && (typeof value !== "object" || Array.isArray(value))) {
-    throw new OptionError(`watch is ${show(value)}; it must be true, false or an object of options`);
+    throw refusal("watch", value, "true, false or an object of options");
   }
   const { every, ...options }: WatchConfig = value === true ? {} : { ...value };
   readFields("watch", value === true ? {} : value, ["every", ...watchOptionNames]);
@@ -390,7 +388,7 @@ function readOptimizer(
   watched: boolean,
 ): { readonly plan: Plan; readonly hypers: Hypers } {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const given = value === undefined ? "missing" : show(value);
+    const given = showGiven(value);
     throw new OptionError(`optimizer is ${given}; it must be an object such as { "rule": "adamw", "lr": 0.001 }`);
   }
   try {

@@ -1,5 +1,5 @@
 // Early stopping: which value of a metric was the best, and when there has been no better one for too long (Prechelt 1998).
-import { OptionError, show } from "../base/errors.ts";
+import { refusal } from "../base/errors.ts";
 import { readNumber } from "../base/options.ts";
 import { readFields, readName } from "../base/words.ts";
 
@@ -58,7 +58,7 @@ export function createStopping(options: StoppingOptions = {}): Stopping {
   let count = 0;
   return {
     observe(metric) {
-      if (typeof metric !== "number") throw new OptionError(`the metric is ${show(metric)}; it must be a number`);
+      if (typeof metric !== "number") throw refusal("the metric", metric, "a number");
       const improved = Number.isFinite(metric) && (best === null || sign * metric < sign * best - minDelta);
       if (improved) [best, bestIndex] = [metric, count];
       waited = improved ? 0 : waited + 1;

@@ -1,6 +1,6 @@
 // Watching a run: it observes the steps of a run and reports what is wrong, as typed findings with the numbers behind them. It
 // knows no engine: a training loop, a sweep (one watch for each replica) or a custom loop feeds it.
-import { DataError, OptionError, show } from "../base/errors.ts";
+import { DataError, refusal, show } from "../base/errors.ts";
 import { isOptions, readArray, readMade, readNumber } from "../base/options.ts";
 import type { LayerStats } from "../optimizer/optimizer.ts";
 import { exploding, figure, type UpdateSize, type WatchEvent } from "./findings.ts";
@@ -250,7 +250,7 @@ class RunWatch implements Watch {
   }
 
   #adopt(state: WatchState): void {
-    if (!isOptions(state)) throw new DataError(`the state of a watch is ${show(state)}; it must be what state() gives`);
+    if (!isOptions(state)) throw refusal("the state of a watch", state, "what state() gives", DataError);
     const figures = readRecord("now", state.now);
     const names = Object.keys(beginning) as (keyof Figures)[];
     const wrong = names.find((name) => !fits(name, figures[name]));
@@ -283,7 +283,7 @@ class RunWatch implements Watch {
   observe(report: WatchedStep): readonly WatchEvent[] {
     readMade("report", report, "{ loss }, and what else is known of a step", {});
     const { loss, gradientNorm = Number.NaN, skipped = 0, lr = Number.NaN } = report;
-    if (typeof loss !== "number") throw new OptionError(`loss is ${show(loss)}; it must be a number`);
+    if (typeof loss !== "number") throw refusal("loss", loss, "a number");
     const step = report.index ?? this.#now.step + 1;
     this.#now.step = step;
     this.#observeRate(lr);

@@ -55,7 +55,7 @@ describe("fallline replay", () => {
 
   it.each([
     ["a file that is not there", join(folder, "nowhere.json"), "is not readable"],
-    ["a file that is not a replay", "package.json", 'format is undefined; it must be "fallline-replay/1"'],
+    ["a file that is not a replay", "package.json", 'format is missing; it must be "fallline-replay/1"'],
     ["a file that is not JSON", "README.md", "not JSON"],
   ])("ends with status 2 on %s, naming it", async (_, path, message) => {
     const { code, stdout, stderr } = await fallline(["replay", replay, path, "--backend", "cpu", "--json"]);

@@ -309,7 +309,7 @@ describe("parseCsv", () => {
     ["a word for options", iris, ";", 'options is ";"; it must be an object with name'],
     ["an array of options", iris, [], "options is []; it must be an object"],
     ["a name that is none", iris, { name: 3 }, "name is 3; it must be a string"],
-    ["no text", undefined, {}, "text is undefined; it must be a string of CSV"],
+    ["no text", undefined, {}, "text is missing; it must be a string of CSV"],
     ["bytes", new Uint8Array(2), {}, "it must be a string of CSV"],
   ])("refuses %s", (_, text, options, message) => {
     const error = (() => {

@@ -142,7 +142,7 @@ describe("malformed files", () => {
       { format: "x/1" },
       'format is "x/1"; it must be "fallline-gradients/1" or "fallline-training/1"',
     ],
-    ["no object", 3, "format is undefined"],
+    ["no object", 3, "format is missing"],
     ["no cases", { ...good, cases: undefined }, "cases is missing; it must be an array"],
     ["no case at all", { ...good, cases: [] }, "cases is []; there must be at least one"],
     ["a case that is none", { ...good, cases: [7] }, "cases[0] is 7; it must be an object"],

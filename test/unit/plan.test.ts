@@ -239,7 +239,7 @@ describe("bad tensors", () => {
       ],
       /^tensors\[1\]\.name is "a", as is an earlier tensor's; names must differ/,
     ],
-    ["no name", [{ shape: [1] }], /^tensors\[0\]\.name is undefined; it must be a non-empty string/],
+    ["no name", [{ shape: [1] }], /^tensors\[0\]\.name is missing; it must be a non-empty string/],
     ["an empty name", [{ name: "", shape: [1] }], /^tensors\[0\]\.name is ""/],
     [
       "a zero length",
@@ -315,7 +315,7 @@ describe("write and read", () => {
     expect(() => optimizer.write("gradients", null as never)).toThrow(
       "gradients is null; it must be an object of arrays",
     );
-    expect(() => optimizer.write("gradients", { b: undefined as never })).toThrow('gradients of "b" is undefined');
+    expect(() => optimizer.write("gradients", { b: undefined as never })).toThrow('gradients of "b" is missing');
     expect(() => optimizer.hyper("speed", 0)).toThrow('hyper is "speed"; it must be one of lr, momentum');
     expect(() => optimizer.hyper("lr", 0, { group: 9 })).toThrow("group is 9; it must be a whole number in [0, 0]");
     await expect(optimizer.read("m")).rejects.toThrow('role is "m"; it must be one of params, gradients');

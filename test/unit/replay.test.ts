@@ -42,7 +42,7 @@ describe("malformed files", () => {
   const first = (good.cases as unknown as object[])[0]!;
   it.each<[string, unknown, RegExp]>([
     ["another format", { ...good, format: "other/1" }, /^format is "other\/1"; it must be "fallline-replay\/1"/],
-    ["no format", [], /^format is undefined/],
+    ["no format", [], /^format is missing/],
     ["no tensors", { ...good, tensors: undefined }, /^tensors is missing; it must be an object/],
     ["empty tensors", { ...good, tensors: {} }, /^tensors is empty/],
     ["a bad shape", { ...good, tensors: { a: { shape: [0] } } }, /^tensors\["a"\]\.shape is \[0\]/],

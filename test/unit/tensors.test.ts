@@ -50,7 +50,7 @@ describe("tensors by name", () => {
       {},
       /^tensors is \{\}; it must be an array of at least one \{ name, shape, data \}, or an object of shapes by name$/,
     ],
-    [undefined, /^tensors is undefined; it must be an array of at least one/],
+    [undefined, /^tensors is missing; it must be an array of at least one/],
     ["w", /^tensors is "w"; it must be an array/],
     [{ w: 5 }, /^tensors\.w is 5; it must be a shape, such as \[100, 10\], or an object with shape, data, layout/],
     [{ w: [2, 0] }, /^the shape of tensor "w" is \[2,0\]; it must hold whole numbers >= 1$/],

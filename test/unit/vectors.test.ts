@@ -87,7 +87,7 @@ describe("vectors on the CPU", () => {
     expect(() => space.combine(v, 1, span(block), 0)).toThrow("vector 0 is both the result and an operand");
     expect(() => space.write(v, [[1]])).toThrow("values hold 1 elements; a vector has 5");
     expect(() => space.write(v, [["1"] as never])).toThrow('values holds "1" at 0; it must be an array of numbers');
-    expect(() => space.set(0, undefined as never)).toThrow("values is undefined; it must be an array of numbers");
+    expect(() => space.set(0, undefined as never)).toThrow("values is missing; it must be an array of numbers");
     await expect(made().read(v)).rejects.toThrow("this space did not create");
     space.free(block);
     await expect(space.read(v)).rejects.toThrow("or has freed");

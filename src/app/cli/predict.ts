@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Command } from "commander";
-import { DataError, FalllineError, listed, OptionError, show } from "../../base/errors.ts";
+import { DataError, FalllineError, listed, OptionError, refusal, show } from "../../base/errors.ts";
 import { isOptions } from "../../base/options.ts";
 import { decodeSafetensors } from "../../base/safetensors.ts";
 import { rmsePhrase } from "../../lab/phrases.ts";
@@ -169,9 +169,7 @@ async function readImages(path: string): Promise<Float32Array> {
   const bytes = await readBytes(path);
   // IDX files have no extension; the first two bytes of each are zero.
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0) {
-    throw new OptionError(
-      `file is ${show(path)}; it must be a .csv, .tsv or .json file, an IDX file of images, or a folder of IDX files`,
-    );
+    throw refusal("file", path, "a .csv, .tsv or .json file, an IDX file of images, or a folder of IDX files");
   }
   return Float32Array.from(parseIdx(basename(path), bytes).values);
 }

@@ -1,7 +1,7 @@
 // Run configs as files: a config itself, or the run.json of a run, which holds the config and the run's results.
 
 import type { Command } from "commander";
-import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
+import { DataError, FalllineError, OptionError, refusal } from "../../base/errors.ts";
 import { readArray } from "../../base/options.ts";
 import { type JobOptions, jobConfig, jobDefaults, tableLayers } from "../../lab/defaults.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
@@ -245,7 +245,7 @@ function readOutcome(run: Readonly<Record<string, unknown>>): RunOutcome {
   // JSON has no NaN; a loss that was not finite is null there.
   const losses = readArray("losses", run.losses, "numbers").map((loss, i) => {
     if (loss !== null && typeof loss !== "number") {
-      throw new DataError(`losses[${i}] is ${show(loss)}; it must be a number, or null for one that was not finite`);
+      throw refusal(`losses[${i}]`, loss, "a number, or null for one that was not finite", DataError);
     }
     return loss ?? Number.NaN;
   });

@@ -1,7 +1,7 @@
 // `fallline schedule`: the values of a schedule over a run, as a plot, a chart or JSON, before anything is trained with it.
 
 import { Command } from "commander";
-import { DataError, OptionError, show } from "../../base/errors.ts";
+import { DataError, OptionError, refusal, show } from "../../base/errors.ts";
 import { readArray, readNumber } from "../../base/options.ts";
 import { scheduleChart } from "../../lab/chart.ts";
 import { accumulateOf } from "../../modifiers/modifier.ts";
@@ -74,9 +74,7 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
     throw new OptionError("metrics is missing; a schedule that observes needs a file of the values to observe");
   }
   if (!observes && metrics) {
-    throw new OptionError(
-      `metrics is ${show(options.metrics)}; it must be left out of a schedule that observes nothing`,
-    );
+    throw refusal("metrics", options.metrics, "left out of a schedule that observes nothing");
   }
   const observed = metrics && (run ? Math.ceil(every * (metrics.length + 1)) : metrics.length);
   const steps = readNumber("steps", options.steps ?? run?.updates ?? observed, {

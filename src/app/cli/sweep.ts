@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { Command } from "commander";
 
-import { OptionError, show } from "../../base/errors.ts";
+import { OptionError, refusal, show } from "../../base/errors.ts";
 import { readNumber } from "../../base/options.ts";
 import { didYouMean, meantOption } from "../../base/words.ts";
 import { smooth, sweepChart } from "../../lab/chart.ts";
@@ -180,7 +180,7 @@ function trialsOf(
 
 function readVary(word: string): readonly [string, Span | readonly number[]] {
   const [, hyper, values] = /^(\w+)=(.+)$/.exec(word) ?? [];
-  const wrong = () => new OptionError(`--vary is ${show(word)}; it must be like lr=1e-4..1, or momentum=0,0.9`);
+  const wrong = () => refusal("--vary", word, "like lr=1e-4..1, or momentum=0,0.9");
   if (hyper === undefined || values === undefined) throw wrong();
   const numbers = (text: string, separator: string) =>
     text.split(separator).map((part) => {

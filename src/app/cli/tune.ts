@@ -1,7 +1,7 @@
 // `fallline tune`: measures, pins or forgets which kernel each matrix product of a model uses on this machine, and which
 // shape the update has.
 import { Command } from "commander";
-import { OptionError, show } from "../../base/errors.ts";
+import { OptionError, refusal, show } from "../../base/errors.ts";
 import { readNumber } from "../../base/options.ts";
 import { readName } from "../../base/words.ts";
 import { adapterLine, describeAdapter } from "../../engines/gpu/device.ts";
@@ -63,9 +63,7 @@ export function tuneCommand(): Command {
 async function runTune(options: TuneCommandOptions): Promise<void> {
   const widths = options.model.split("-").map((word) => readNumber("model", number(word), { min: 1, integer: true }));
   if (widths.length < 2) {
-    throw new OptionError(
-      `model is ${show(options.model)}; it must be at least two widths, such as ${jobDefaults.model}`,
-    );
+    throw refusal("model", options.model, `at least two widths, such as ${jobDefaults.model}`);
   }
   const batch = readNumber("batch", options.batch, { min: 1, integer: true });
   const seconds = readNumber("seconds", options.seconds, { above: 0 });

@@ -1,5 +1,5 @@
 // The control buffer: for each replica a record for each bin of clipping, as kernels and host see it.
-import { OptionError, show } from "../../base/errors.ts";
+import { OptionError, refusal } from "../../base/errors.ts";
 import { readNumber } from "../../base/options.ts";
 import { defineStruct } from "../../base/struct.ts";
 import { clipBins, type Plan } from "../../optimizer/plan.ts";
@@ -103,7 +103,7 @@ export function encodeControl(
 /** The records of every replica in a copy of the control buffer. */
 export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): readonly ControlRecord[] {
   if (!(bytes instanceof ArrayBuffer)) {
-    throw new OptionError(`a copy of the control buffer is ${show(bytes)}; it must be an ArrayBuffer`);
+    throw refusal("a copy of the control buffer", bytes, "an ArrayBuffer");
   }
   readNumber("offset", offset, { min: 0, integer: true });
   const size = controlBytes(plan);

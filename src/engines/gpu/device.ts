@@ -1,5 +1,5 @@
 // Gets a device, finds out what it really is, and refuses early when it is too small.
-import { DeviceError, OptionError, show } from "../../base/errors.ts";
+import { DeviceError, refusal } from "../../base/errors.ts";
 import { readArray, readMade, readString } from "../../base/options.ts";
 
 /** The adapter that really runs, for people and for result files. */
@@ -29,7 +29,7 @@ export function readDevice(device: GPUDevice): GPUDevice {
  */
 export function describeAdapter(info: GPUAdapterInfo | undefined): AdapterDescription {
   if (info !== undefined && typeof info !== "object") {
-    throw new OptionError(`info is ${show(info)}; it must be a device's adapterInfo`);
+    throw refusal("info", info, "a device's adapterInfo");
   }
   return described(info);
 }

@@ -1,6 +1,6 @@
 // The variant of the matrix product that a device runs for a shape: the pinned one, else the one that measured fastest, else the
 // default; and pins and lists of all choices.
-import { DeviceError, OptionError, show } from "../../base/errors.ts";
+import { DeviceError, refusal } from "../../base/errors.ts";
 import { readDevice } from "../gpu/device.ts";
 import { fastest, knownOf, note, noteSpeedsOf, type Speeds } from "../gpu/kernel_choices.ts";
 import {
@@ -41,14 +41,14 @@ export interface Choice {
 function readVariant(name: unknown): Variant {
   const variant = typeof name === "string" ? findVariant(name) : undefined;
   if (!variant) {
-    throw new OptionError(`variant is ${show(name)}; it must be one of ${variantNames.join(", ")}`);
+    throw refusal("variant", name, `one of ${variantNames.join(", ")}`);
   }
   return variant;
 }
 
 function readShapeName(name: unknown): StreamShape {
   const shape = typeof name === "string" ? findShape(name) : undefined;
-  if (!shape) throw new OptionError(`variant is ${show(name)}; it must be one of ${shapeNames.join(", ")}`);
+  if (!shape) throw refusal("variant", name, `one of ${shapeNames.join(", ")}`);
   return shape;
 }
 

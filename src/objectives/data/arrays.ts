@@ -1,5 +1,5 @@
 // Data sets from arrays: flat or nested, typed or plain.
-import { DataError, OptionError, show } from "../../base/errors.ts";
+import { DataError, OptionError, refusal, show } from "../../base/errors.ts";
 import { readNumber, readNumbers, readString } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
 import { checkDataset, type Dataset, type LabelledDataset, type TargetDataset } from "./dataset.ts";
@@ -94,7 +94,7 @@ export function readClasses(name: string, value: unknown): ClassesOption | undef
   }
   const isNames = Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "string");
   if (!isNames || new Set(value).size < value.length) {
-    throw new OptionError(`${name} is ${show(value)}; it must be a whole number >= 1, or an array of different names`);
+    throw refusal(name, value, "a whole number >= 1, or an array of different names");
   }
   return value;
 }
@@ -113,15 +113,15 @@ function targetsOf<T extends { readonly count: number }>(examples: T, targets: F
 function readLabelCells(labels: ArrayLike<unknown>): void {
   const allowed = "an array of numbers or strings";
   if (ArrayBuffer.isView(labels) && "length" in labels) return;
-  if (!Array.isArray(labels)) throw new OptionError(`labels is ${show(labels)}; it must be ${allowed}`);
+  if (!Array.isArray(labels)) throw refusal("labels", labels, allowed);
   const bad = labels.findIndex((label) => typeof label !== "number" && typeof label !== "string");
-  if (bad >= 0) throw new OptionError(`labels[${bad}] is ${show(labels[bad])}; it must be ${allowed}`);
+  if (bad >= 0) throw refusal(`labels[${bad}]`, labels[bad], allowed);
 }
 
 /** @throws OptionError for anything else. */
 export function readRows(name: string, value: Rows): Rows {
   if (typeof value !== "object" || value === null || typeof value.length !== "number") {
-    throw new OptionError(`${name} is ${show(value)}; it must be an array of numbers, or of rows of numbers`);
+    throw refusal(name, value, "an array of numbers, or of rows of numbers");
   }
   return value;
 }
@@ -151,7 +151,7 @@ function flat(name: string, what: string, rows: Rows, count: number): Uint8Array
   if (rows.length !== count) throw new DataError(`${name} has ${rows.length} rows of ${what}s; there must be ${count}`);
   const width = rows[0]!.length;
   // Such as a record with a field for each number.
-  if (width === undefined) throw new DataError(`${name}: row 0 is ${show(rows[0])}; it must be an array of ${what}s`);
+  if (width === undefined) throw refusal(`${name}: row 0`, rows[0], `an array of ${what}s`, DataError);
   if (width === 0) throw new DataError(`${name}: row 0 has no ${what}s`);
   const values = new Float32Array(count * width);
   for (let row = 0; row < count; row++) {

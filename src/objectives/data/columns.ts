@@ -1,5 +1,5 @@
 // How the columns of a table became a data set's numbers, as plain JSON: a run keeps it beside its model, to read other tables.
-import { OptionError, show } from "../../base/errors.ts";
+import { refusal } from "../../base/errors.ts";
 import { readArray, readBoolean, readNumber, readString } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
 
@@ -48,7 +48,7 @@ export function widthOf({ categories }: InputColumn): number {
 /** @throws OptionError for anything but a column's name or number. */
 export function readColumn(name: string, value: unknown): Column {
   if (typeof value === "string" || (Number.isInteger(value) && (value as number) >= 0)) return value as Column;
-  throw new OptionError(`${name} is ${show(value)}; it must be a column's name, or its number counted from 0`);
+  throw refusal(name, value, "a column's name, or its number counted from 0");
 }
 
 /**

@@ -1,5 +1,5 @@
 // CSV as in RFC 4180, and data sets from it: each row is an example, each column an input or something to predict.
-import { DataError, listed, OptionError, show } from "../../base/errors.ts";
+import { DataError, listed, OptionError, refusal, show } from "../../base/errors.ts";
 import { folded } from "../../base/names.ts";
 import { readNumber } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
@@ -78,10 +78,10 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
   }
   const { header, delimiter, scale } = given;
   if (header !== undefined && header !== "auto" && typeof header !== "boolean") {
-    throw new OptionError(`${name("header")} is ${show(header)}; it must be true, false or "auto"`);
+    throw refusal(name("header"), header, 'true, false or "auto"');
   }
   if (delimiter !== undefined && !(typeof delimiter === "string" && /^[^"\r\n]$/.test(delimiter))) {
-    throw new OptionError(`${name("delimiter")} is ${show(delimiter)}; it must be one character other than a quote`);
+    throw refusal(name("delimiter"), delimiter, "one character other than a quote");
   }
   const classes = readClasses(name("classes"), given.classes);
   return {
@@ -116,8 +116,8 @@ export function parseCsv(
 export function parseCsv(text: string, options?: CsvTextOptions): Dataset;
 export function parseCsv(text: string, options: CsvTextOptions = {}): Dataset {
   const { name = "the CSV", ...rest } = readFields("options", options, ["name", ...csvOptionNames]) as typeof options;
-  if (typeof name !== "string") throw new OptionError(`name is ${show(name)}; it must be a string`);
-  if (typeof text !== "string") throw new OptionError(`text is ${show(text)}; it must be a string of CSV`);
+  if (typeof name !== "string") throw refusal("name", name, "a string");
+  if (typeof text !== "string") throw refusal("text", text, "a string of CSV");
   const csv = readCsvOptions(rest);
   const delimiter = csv.delimiter ?? ",";
   const records = readRecords(name, text, delimiter);
@@ -270,7 +270,7 @@ function encode(
     }
     const found = categories.indexOf(cells[place]!);
     if (found < 0) {
-      throw new DataError(`${table.at(line, place)} is ${show(cells[place])}; it must be one of ${listed(categories)}`);
+      throw refusal(table.at(line, place), cells[place], `one of ${listed(categories)}`, DataError);
     }
     for (let i = 0; i < categories.length; i++) into.push(Number(i === found));
   }

@@ -1,5 +1,5 @@
 // A data set for both engines, and the order in which training visits its rows.
-import { DataError, listed, OptionError, show } from "../../base/errors.ts";
+import { DataError, listed, OptionError, refusal, show } from "../../base/errors.ts";
 import { readBoolean, readMade, readNumber } from "../../base/options.ts";
 import { Random } from "../../base/random.ts";
 import { readFields } from "../../base/words.ts";
@@ -82,7 +82,7 @@ export function readDataset<T extends Dataset>(name: string, data: T): T {
   for (const [part, values, allowed] of kinds) {
     if (allowed.some((kind) => values instanceof kind)) continue;
     const names = allowed.map((kind) => `a ${kind.name}`).join(" or ");
-    throw new OptionError(`${name}.${part} is ${show(values)}; it must be ${names}`);
+    throw refusal(`${name}.${part}`, values, names);
   }
   readNumber(`${name}.count`, data.count, { min: 0, integer: true });
   readNumber(`${name}.features`, data.features, { min: 0, integer: true });
@@ -362,9 +362,7 @@ export function batches(
 ): Generator<Uint32Array, never> {
   readNumber("count", count, { min: 0, max: 2 ** 32 - 2, integer: true });
   if (typeof batch !== "number" && typeof batch !== "function") {
-    throw new OptionError(
-      `batch is ${batch === undefined ? "missing" : show(batch)}; it must be a whole number >= 1 or a function of the step`,
-    );
+    throw refusal("batch", batch, "a whole number >= 1 or a function of the step");
   }
   readNumber("seed", seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
   readNumber("skip", skip, { min: 0, integer: true });

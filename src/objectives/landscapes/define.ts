@@ -1,7 +1,7 @@
 // How a landscape of the registry is defined: each option once, with its range and default; the terms of the sum, their slopes
 // and curvatures in float64; and the same terms and slopes in WGSL. Reading, the complete config, value, gradient and Hessian,
 // the kernels and docs/landscapes.md follow from that.
-import { OptionError, show } from "../../base/errors.ts";
+import { OptionError, refusal } from "../../base/errors.ts";
 import {
   describeRange,
   number,
@@ -205,7 +205,7 @@ function wholeOf({
 }: Surface): Pick<Landscape, "value" | "values" | "gradient" | "hessian"> {
   const check = (x: ArrayLike<number>) => {
     if (!Array.isArray(x) && !ArrayBuffer.isView(x)) {
-      throw new OptionError(`a point is ${x === undefined ? "missing" : show(x)}; it must be an array of numbers`);
+      throw refusal("a point", x, "an array of numbers");
     }
     if (x.length !== dimension) {
       throw new OptionError(`a point has ${x.length} coordinates; this landscape's have ${dimension}`);
@@ -222,9 +222,7 @@ function wholeOf({
     value,
     values(points) {
       if (!Array.isArray(points) && !ArrayBuffer.isView(points)) {
-        throw new OptionError(
-          `points is ${points === undefined ? "missing" : show(points)}; it must be an array of numbers, point after point`,
-        );
+        throw refusal("points", points, "an array of numbers, point after point");
       }
       const count = points.length / dimension;
       if (!Number.isInteger(count)) {
@@ -257,9 +255,7 @@ export function everywhere(dimension: number, value: number): Float64Array {
 export function landscapeOf(config: LandscapeConfig): Landscape {
   const { type, ...options } = readMade("landscape", config, "a landscape's config", {});
   if (typeof type === "string") {
-    throw new OptionError(
-      `landscape.type is ${show(type)}; it must be a landscape's function, or a name that landscapes.create() reads`,
-    );
+    throw refusal("landscape.type", type, "a landscape's function, or a name that landscapes.create() reads");
   }
   const definition = readMade("landscape.type", type, "a landscape", { read: "function" });
   return definition.read("landscape", { ...options, type: type.type });

@@ -1,5 +1,5 @@
 // The registry of landscapes, and the function that turns a config into one.
-import { OptionError, show } from "../../base/errors.ts";
+import { OptionError, refusal, show } from "../../base/errors.ts";
 import { type Aliases, meant } from "../../base/names.ts";
 import { readString } from "../../base/options.ts";
 import { didYouMean } from "../../base/words.ts";
@@ -42,9 +42,7 @@ const version = 1;
 export function createLandscape(config: LandscapeConfig, name = "landscape"): Landscape {
   readString("name", name);
   if (typeof config !== "object" || config === null || Array.isArray(config)) {
-    throw new OptionError(
-      `${name} is ${config === undefined ? "missing" : show(config)}; it must be a landscape's config`,
-    );
+    throw refusal(name, config, "a landscape's config");
   }
   const { version: given, ...rest } = config;
   const type = meant(rest.type, landscapeTypes, landscapeAliases);

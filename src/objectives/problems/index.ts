@@ -1,5 +1,5 @@
 // The registry of problems, and the function that turns a config into one.
-import { OptionError, show } from "../../base/errors.ts";
+import { OptionError, refusal, show } from "../../base/errors.ts";
 import { meant } from "../../base/names.ts";
 import { isOptions, type Members, readMade } from "../../base/options.ts";
 import { didYouMean } from "../../base/words.ts";
@@ -17,9 +17,7 @@ export function readProblem(name: string, value: ProblemConfig | Problem | undef
   const types = problemKinds.map(({ type }) => type);
   const names = types.join(", ");
   if (!isOptions(value)) {
-    throw new OptionError(
-      `${name} is ${value === undefined ? "missing" : show(value)}; it must be the config of ${names}, or a result of problems.define()`,
-    );
+    throw refusal(name, value, `the config of ${names}, or a result of problems.define()`);
   }
   if ("left" in value) return readMade(name, value as unknown as Problem, "what problems.define() returns", made);
   const { type } = value;

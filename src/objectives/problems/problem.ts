@@ -1,7 +1,7 @@
 // A differential equation with its boundary, from which a physics-informed model learns. The left-hand side is written in
 // TypeScript and in WGSL; right-hand side and exact solution are computed on the host, in float64.
 
-import { OptionError, show } from "../../base/errors.ts";
+import { OptionError, refusal } from "../../base/errors.ts";
 import { readArray, readNumber, readString } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
 
@@ -99,14 +99,10 @@ export function defineProblem(definition: ProblemDefinition): Problem {
   ) as unknown as ProblemDefinition;
   const title = `problem ${readString("problem.name", name)}`;
   if (dimensions !== 1 && dimensions !== 2) {
-    throw new OptionError(
-      `dimensions of ${title} is ${dimensions === undefined ? "missing" : show(dimensions)}; it must be 1 or 2`,
-    );
+    throw refusal(`dimensions of ${title}`, dimensions, "1 or 2");
   }
   for (const [part, value] of Object.entries({ left, slopes, right: right ?? zero, exact: exact ?? zero })) {
-    if (typeof value === "function") continue;
-    const given = value === undefined ? "missing" : show(value);
-    throw new OptionError(`the ${part} of ${title} is ${given}; it must be a function`);
+    if (typeof value !== "function") throw refusal(`the ${part} of ${title}`, value, "a function");
   }
   const code = readString(`the wgsl of ${title}`, wgsl).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, " ");
   for (const [pattern, signature] of signatures) {

@@ -1,5 +1,5 @@
 // Shared by the views that train: the fields of a run, and the numbers shown while it runs.
-import { OptionError, show } from "../../../base/errors.ts";
+import { refusal } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
 import { type JobOptions, jobDefaults, usualRate } from "../../../lab/defaults.ts";
 import { choice, type LabOption, number, whole } from "../../../lab/experiments/experiment.ts";
@@ -16,7 +16,7 @@ const layers: LabOption<string> = {
   default: jobDefaults.model,
   read(name, value) {
     if (typeof value === "string" && /^\d+(-\d+)+$/.test(value)) return value;
-    throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
+    throw refusal(name, value, this.allowed);
   },
 };
 

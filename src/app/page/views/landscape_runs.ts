@@ -1,6 +1,6 @@
 // Computations of the landscape view: its surfaces and rules, the paths of runs from a start, the places where points may end, and
 // the share of a cloud that ended at each.
-import { OptionError, show } from "../../../base/errors.ts";
+import { OptionError, refusal, show } from "../../../base/errors.ts";
 import { createCpuOptimizer } from "../../../engines/cpu/optimizer.ts";
 import type { LabOption } from "../../../lab/experiments/experiment.ts";
 import { type ScheduleShape, scheduleShapes } from "../../../lab/schedule_shapes.ts";
@@ -134,7 +134,7 @@ export function racers(meaning: string, standard: string): LabOption<string> {
     allowed: `1 to ${mostRacers} rules separated by commas, each once, with ":" and a rate > 0 if not the usual one`,
     default: standard,
     read(name, value) {
-      if (typeof value !== "string") throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
+      if (typeof value !== "string") throw refusal(name, value, this.allowed);
       const read = racersOf(value);
       for (const each of read) {
         if (!racerNames.includes(each.name))
@@ -145,7 +145,7 @@ export function racers(meaning: string, standard: string): LabOption<string> {
           throw new OptionError(`${name} gives ${each.name} an invalid rate; it must be a number > 0 and at most 1e6`);
       }
       if (read.length > mostRacers || new Set(read.map((each) => each.name)).size < read.length)
-        throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
+        throw refusal(name, value, this.allowed);
       return value;
     },
   };
@@ -162,7 +162,7 @@ export function someOf(meaning: string, names: readonly string[], standard: stri
       const words = typeof value === "string" ? value.split(",") : [];
       if (words.length > 0 && words.every((word, i) => names.includes(word) && words.indexOf(word) === i))
         return words.join(",");
-      throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
+      throw refusal(name, value, this.allowed);
     },
   };
 }
@@ -178,7 +178,7 @@ export function place(meaning: string): LabOption<string> {
       const text = typeof value === "string" ? value.trim() : "?";
       const numbers = text.split(",").map((word) => (word.trim() === "" ? Number.NaN : Number(word)));
       if (text === "" || (numbers.length === 2 && numbers.every((each) => Math.abs(each) <= 1e6))) return text;
-      throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
+      throw refusal(name, value, this.allowed);
     },
   };
 }

@@ -1,6 +1,6 @@
 // The course of a learning rate as blocks, one after the other, as composed in the view of schedules, with its JSON and TypeScript,
 // and an example of every schedule of the registry to start a block from.
-import { DataError, OptionError, show } from "../../../base/errors.ts";
+import { DataError, OptionError, refusal, show } from "../../../base/errors.ts";
 import { isOptions } from "../../../base/options.ts";
 import { scheduleDefinitions } from "../../../schedules/index.ts";
 import { readSchedule } from "../../../schedules/read_schedule.ts";
@@ -117,7 +117,7 @@ export function readBlocks(text: string): readonly Block[] {
 
 function blockOf(value: unknown, index: number): Block {
   if (!isOptions(value) || !("schedule" in value)) {
-    throw new OptionError(`block ${index + 1} is ${show(value)}; it must be an object with schedule and steps`);
+    throw refusal(`block ${index + 1}`, value, "an object with schedule and steps");
   }
   const { schedule, steps } = value;
   if (!Number.isInteger(steps) || (steps as number) < 1 || (steps as number) > mostSteps) {

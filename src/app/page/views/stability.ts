@@ -1,5 +1,5 @@
 // Stability: the experiments of the lab, each with its options as controls, its findings beside the predictions, and its figure.
-import { OptionError, show } from "../../../base/errors.ts";
+import { OptionError, refusal } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
 import {
   type Claim,
@@ -35,7 +35,7 @@ const options: LabOption<string> = {
   default: "",
   read(name, value) {
     if (typeof value === "string" && /^([a-zA-Z0-9]+:[^;]+(;|$))*$/.test(value)) return value;
-    throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
+    throw refusal(name, value, this.allowed);
   },
 };
 
