@@ -14,12 +14,12 @@ import { readConfig } from "../optimizer/read_config.ts";
 import { insideOf } from "../optimizer/shell.ts";
 import { curvature } from "../schedules/curvature.ts";
 import { plateau } from "../schedules/plateau.ts";
-import { createSchedule, holds, type ScheduleDefinition } from "../schedules/schedule.ts";
+import { createSchedule, holds } from "../schedules/schedule.ts";
 import { readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
 import { openJob, ownJob, type RunJob } from "../train/job.ts";
 import { openRun, readRun } from "../train/open_run.ts";
-import { batchSizes, type CompleteRunConfig, type RunConfig, updatesOf } from "../train/run_config.ts";
+import { batchSizes, type CompleteRunConfig, isOf, type RunConfig, updatesOf } from "../train/run_config.ts";
 import { Fading } from "../train/signals.ts";
 import { usualRate } from "./defaults.ts";
 import { choose, type RangeEnd, type RangePoint, type Suggestions, suggestRates } from "./suggest.ts";
@@ -269,10 +269,6 @@ async function findLrOn(
       run.destroy();
     }
   });
-}
-
-function isOf(type: ScheduleDefinition, part: unknown): boolean {
-  return typeof part === "object" && part !== null && "type" in part && part.type === type;
 }
 
 /** The shape of a run's rate, its highest value 1, over as many updates as a short run has. */

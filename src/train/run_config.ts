@@ -457,6 +457,6 @@ function checkListeners(
   }
 }
 
-function isOf(type: ScheduleDefinition, part: unknown): part is { readonly mode?: unknown } {
+export function isOf(type: ScheduleDefinition, part: unknown): part is { readonly mode?: unknown } {
   return typeof part === "object" && part !== null && "type" in part && part.type === type;
 }

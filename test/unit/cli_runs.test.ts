@@ -205,6 +205,39 @@ describe("what a run cannot keep", () => {
 });
 
 describe("what a run says", () => {
+  it("keeps the files of a run that diverged and has numbers to predict", async () => {
+    const model = { layers: [2, 3, 1], loss: "meanSquaredError" };
+    const data = { ...config.data, inputs: [0, 1], targets: 2 };
+    const lost = write("lost.json", { model, data, optimizer: { ...sgd, lr: 1e38 }, batch: 8, steps: 6 });
+    const out = join(folder, "lost");
+    const { code, stdout } = await fallline(train(lost, out));
+    expect([code, json(out).reason, json(out).testRmse]).toEqual([0, "diverged", null]);
+    expect(stdout).toMatch(/^diverged at step \d, /m);
+  });
+
+  it("sweeps the rates of a plateau, which goes by the metric of each run and of the best alone", async () => {
+    const plateaus = write("plateaus.json", {
+      ...config,
+      steps: 30,
+      metric: { type: "testLoss", every: 5 },
+      watch: null,
+    });
+    const out = join(folder, "plateaus");
+    const { code, stdout } = await fallline([
+      "sweep",
+      plateaus,
+      "--backend",
+      "cpu",
+      "--vary",
+      "lr=0.05,5",
+      "--out",
+      out,
+    ]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("alone, the best has the same losses to the bit");
+    expect(existsSync(join(out, "sweep.json"))).toBe(true);
+  });
+
   it("has no escape sequences on a terminal that knows none", async () => {
     const args = ["sweep", short, "--backend", "cpu", "--count", "2", "--out", join(folder, "sweep")];
     const node = preload("as_terminal.mjs");

@@ -21,11 +21,12 @@ import {
   withPeak,
 } from "../../lab/sweep.ts";
 import { readRule } from "../../optimizer/read_config.ts";
-import type { Scheduled } from "../../schedules/schedule.ts";
+import { plateau } from "../../schedules/plateau.ts";
+import { holds, type Scheduled } from "../../schedules/schedule.ts";
 import { type Engine, engineLine } from "../../train/engine.ts";
 import type { RunData } from "../../train/job.ts";
 import { readRun } from "../../train/open_run.ts";
-import type { CompleteRunConfig } from "../../train/run_config.ts";
+import { type CompleteRunConfig, isOf } from "../../train/run_config.ts";
 import { train } from "../../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backendOption, engineOrReference } from "./engine.ts";
@@ -34,7 +35,15 @@ import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
 import { rankingLine, rankingTable, trialTitle } from "./ranking.ts";
 import { keep, Results } from "./results.ts";
-import { addDataOptions, addJobOptions, type DataOptions, notesOf, openJob, takeDataOptions } from "./run_file.ts";
+import {
+  addDataOptions,
+  addJobOptions,
+  type DataOptions,
+  notesOf,
+  openJob,
+  type Rows,
+  takeDataOptions,
+} from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
 import { testPhrase } from "./train_phrases.ts";
@@ -125,9 +134,13 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
     for (const line of rankingTable(latest, words, config.steps)) say(line);
     if (!json) console.log(plotOfBest(latest, words));
     const best = result.best === null ? null : trialConfig(config, result.trials[result.best]!.trial);
+    let failure: unknown;
     const alone =
       compare && best && !result.interrupted
-        ? await timeAlone(engine, best, data && { train: data.train, config: data.config }, signal)
+        ? await timeAlone(engine, best, data, signal).catch((error: unknown) => {
+            failure = error;
+            return null;
+          })
         : null;
     const cost = {
       seconds,
@@ -137,6 +150,8 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
     const wrote = await keep(results);
     for (const line of closing(config, result, { alone, cost, wrote, out })) say(line);
     if (json) console.log(JSON.stringify(written));
+    // The sweep is kept, whatever became of the run that it is compared with.
+    if (failure !== undefined) throw failure;
   };
   await showRace(data?.test, race, close).finally(() => results.close());
 }
@@ -217,17 +232,19 @@ function plotOfBest(entrants: readonly Entrant[], words: (entrant: Entrant) => s
 async function timeAlone(
   engine: Engine,
   config: CompleteRunConfig,
-  data: RunData | undefined,
+  data: Rows | undefined,
   signal: AbortSignal,
 ): Promise<{ readonly seconds: number; readonly losses: readonly number[] } | null> {
   const from = performance.now();
   const bars = new Bars();
   bars.start("the best alone", config.steps, "steps");
   try {
-    // Tests along the way are left out of the timing.
-    const alone = { ...config, metric: null, stop: null };
+    // Tests along the way are left out of the timing, unless a plateau goes by them.
+    const needsMetric = holds(config.optimizer, (part) => isOf(plateau, part));
+    const alone = { ...config, ...(needsMetric ? {} : { metric: null }), stop: null };
     const onStep = ({ index }: { readonly index: number }) => bars.update(index);
-    const { losses, interrupted } = await train({ engine, ...alone, data, signal, onStep });
+    const rows: RunData | undefined = data && !needsMetric ? { train: data.train, config: data.config } : data;
+    const { losses, interrupted } = await train({ engine, ...alone, data: rows, signal, onStep });
     return interrupted ? null : { seconds: (performance.now() - from) / 1000, losses };
   } finally {
     bars.stop();

@@ -257,7 +257,8 @@ async function describeRun(
   const parityMaxError = isCompared
     ? await parity(current, config, data?.train, { steps: compared, params: result.snapshot }, shown.bars, signal)
     : null;
-  const isScored = config.model && data && result.testLoss !== null;
+  // Parameters that are not finite predict nothing.
+  const isScored = config.model && data && result.testLoss !== null && Number.isFinite(result.testLoss);
   const score = isScored ? await scoreTest(current, config.model, result.params, data.test) : undefined;
   const { config: complete, backend, params, shapes, snapshot, ...outcome } = result;
   return {
