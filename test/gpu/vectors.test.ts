@@ -135,14 +135,17 @@ describe("vectors", () => {
     expect(await onGpu(lengths, replicas, options)).toEqual(found);
   });
 
-  it("of a slot leave out what updates keep behind its tensors", async () => {
+  it("leave out what updates keep behind a slot's tensors, and what kernels left behind gradients", async () => {
     const optimizer = await createOptimizer(device, tensorsOf([5, 70]), rprop({ lr: 0.5 }));
     optimizer.step();
+    device.queue.writeBuffer(optimizer.gradients, 0, Float32Array.of(1, 1, 1, 1, 1, 7, 7, 7));
     const space = await createVectors(optimizer);
     const v = at(await space.create(1));
     space.load("stepSize", v);
     space.extent(v, 0);
-    expect(await space.scalars(0, 2)).toEqual([Float64Array.of(37.5, 0.5)]);
+    space.load("gradients", v);
+    space.extent(v, 2);
+    expect(await space.scalars(0, 4)).toEqual([Float64Array.of(37.5, 0.5, 5, 1)]);
     space.destroy();
     optimizer.destroy();
   });

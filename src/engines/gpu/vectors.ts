@@ -186,8 +186,8 @@ export class GpuVectors implements VectorSpace {
     this.#bufferOf(alone(to));
     this.leave();
     this.loadRole(role, to);
-    // What updates leave in a slot behind a tensor need not be 0.
-    if (role !== "params" && role !== "gradients") this.#clearPadding(to);
+    // What updates leave behind a tensor in a slot, and a caller's kernel in the gradients, need not be 0.
+    if (role !== "params") this.#clearPadding(to);
   }
 
   store(from: At): void {
