@@ -141,6 +141,13 @@ export function predictionLaws(makeEngine: () => Promise<Engine>): void {
       await refused(predict(model, params, [[1, Number.NaN]], { engine }), DataError, "row 0 has NaN as number 1");
       await refused(predict(model, params, data, { engine }), OptionError, "the rows of toy have 4 numbers");
       await refused(predict(model, params, rows, { engine: {} as Engine }), OptionError, "engine is {}");
+      const classes = ["a", "b", "c", "d"];
+      await refused(predict(model, params, rows, { engine, classes }), OptionError, "classes has 4 names");
+      await refused(
+        predict(model, params, rows, { engine, classes: Array(3) as string[] }),
+        OptionError,
+        "or an array of different names",
+      );
       const huge = { ...params, "layer1.weight": Float32Array.of(3e38, 0, 3e38, 0) };
       const finite = engine.backend === "cpu";
       const work = predict(model, huge, [[3, 4]], { engine });

@@ -206,7 +206,8 @@ export function matchSegments(
   values: Readonly<Record<string, ArrayLike<number>>>,
 ): readonly { segment: Segment; data: ArrayLike<number> }[] {
   const byName = new Map(segments.map((segment) => [segment.name, segment]));
-  if (typeof values !== "object" || values === null) {
+  // A map, as decodeSafetensors() returns one, would have no entries.
+  if (!isOptions(values)) {
     throw refusal(role, values, "an object of arrays by tensor name");
   }
   return Object.entries(values).map(([name, data]) => {

@@ -13,7 +13,7 @@ import { type Model, readMadeModel } from "../objectives/model.ts";
 import { createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { type InputRows, outputsOnCpu } from "../objectives/predict_cpu.ts";
 import { outputsOnGpu } from "../objectives/predict_gpu.ts";
-import { interpret, type Prediction } from "../objectives/predictions.ts";
+import { interpret, lossOf, type Prediction } from "../objectives/predictions.ts";
 import type { TensorValues } from "../optimizer/optimizer.ts";
 import { sgd } from "../rules/sgd.ts";
 import { readEngine } from "./arguments.ts";
@@ -48,9 +48,9 @@ export interface PredictOptions {
  * ignored.
  * @returns With softmaxCrossEntropy a class and the probabilities of all; with sigmoidBinaryCrossEntropy the same where the
  * classes are known, else each output's probability as `values`; for every other model `values`.
- * @throws OptionError for anything but a model, parameters that are not the model's or not finite, rows of the wrong width, and
- * unknown options; DataError for inputs, and a classifier's outputs, that are not finite; DeviceError where the device cannot
- * hold the model or is lost.
+ * @throws OptionError for anything but a model, parameters that are not the model's or not finite, rows of the wrong width,
+ * unknown options, and more names of classes than the model distinguishes; DataError for inputs, and a classifier's outputs, that
+ * are not finite; DeviceError where the device cannot hold the model or is lost.
  */
 export async function predict(
   model: ModelConfig | Model,
@@ -71,6 +71,12 @@ export async function predict(
   const rows = saved && !isDataset(inputs) ? { ...plain, inputs: standardizeInputs(saved, plain.inputs) } : plain;
   const targets = (saved ?? (isDataset(inputs) ? inputs.columns : undefined))?.targets ?? [];
   const classes = readClasses("classes", given.classes) ?? classesOf(inputs);
+  const most = made.outputs === 1 && lossOf(made)?.type === "sigmoidBinaryCrossEntropy" ? 2 : made.outputs;
+  if (given.classes !== undefined && typeof classes === "object" && classes.length > most) {
+    throw new OptionError(
+      `classes has ${classes.length} names; the outputs of ${made.program.title} distinguish ${most}`,
+    );
+  }
   if (given.engine !== undefined) readEngine(given.engine);
   if (rows.count === 0) return [];
   const { engine, close } = await openEngine(given.engine);

@@ -126,6 +126,8 @@ describe("what was passed over or ended raw", () => {
       'vector["layer1.weight"] is missing',
     );
     expect(() => optimizer.write("params", null as never)).toThrow("params is null; it must be an object of arrays");
+    const map = new Map([["w", [1, 2]]]);
+    expect(() => optimizer.write("params", map as never)).toThrow("it must be an object of arrays by tensor name");
     await expect(optimizer.read(5 as never)).rejects.toThrow("role is 5; it must be one of params, gradients");
     expect(() => optimizer.set(null as never)).toThrow("set is null; it must be an object with lr");
     expect(() => optimizer.freeze({ group: "x" as never })).toThrow('group is "x"; it must be a whole number');

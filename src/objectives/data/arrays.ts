@@ -92,11 +92,13 @@ export function readClasses(name: string, value: unknown): ClassesOption | undef
   if (value === undefined || typeof value === "number") {
     return value === undefined ? value : readNumber(name, value, { min: 1, max: 2 ** 32, integer: true });
   }
-  const isNames = Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "string");
-  if (!isNames || new Set(value).size < value.length) {
+  // With undefined in place of holes.
+  const names: readonly unknown[] = Array.isArray(value) ? [...value] : [];
+  const isNames = names.length > 0 && names.every((each) => typeof each === "string");
+  if (!isNames || new Set(names).size < names.length) {
     throw refusal(name, value, "a whole number >= 1, or an array of different names");
   }
-  return value;
+  return names as readonly string[];
 }
 
 /** Inputs as bytes where all are whole numbers in [0, 255], which take a quarter of the memory, else in float32. */
