@@ -401,7 +401,8 @@ interface DrawnAxis {
 
 interface DrawnSeries {
   readonly yAxisIndex?: number;
-  readonly data?: readonly Point[];
+  /** Bars have numbers in place of points. */
+  readonly data?: readonly unknown[];
 }
 
 /** A chart that ECharts can draw: tiny numbers on a linear y axis are drawn as multiples of a power of ten, under their own labels. */
@@ -409,10 +410,9 @@ export function inReach<T extends Drawn>(chart: T): T {
   const axes = [chart.yAxis ?? []].flat() as readonly DrawnAxis[];
   const all = [chart.series ?? []].flat() as readonly DrawnSeries[];
   const axisOf = ({ yAxisIndex = 0 }: DrawnSeries) => yAxisIndex;
+  const pointsOf = ({ data = [] }: DrawnSeries) => data.filter((each): each is Point => Array.isArray(each));
   const powers = axes.map(({ type }, index) => {
-    const heights = all.flatMap((each) =>
-      axisOf(each) === index ? (each.data ?? []).map(([, y]) => Math.abs(y)) : [],
-    );
+    const heights = all.flatMap((each) => (axisOf(each) === index ? pointsOf(each).map(([, y]) => Math.abs(y)) : []));
     const [, top] = extent(heights.filter(Number.isFinite));
     return type === "value" && top > 0 && top < leastTop ? -Math.floor(Math.log10(top)) : 0;
   });
@@ -428,7 +428,7 @@ export function inReach<T extends Drawn>(chart: T): T {
   });
   const series = all.map((each) => {
     const power = powers[axisOf(each)] ?? 0;
-    return power === 0 ? each : { ...each, data: (each.data ?? []).map(([x, y]): Point => [x, times(y, power)]) };
+    return power === 0 ? each : { ...each, data: pointsOf(each).map(([x, y]): Point => [x, times(y, power)]) };
   });
   return { ...chart, yAxis: Array.isArray(chart.yAxis) ? yAxis : yAxis[0], series };
 }
