@@ -14,7 +14,7 @@ import { lamb } from "../../rules/lamb.ts";
 import { lars } from "../../rules/lars.ts";
 import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
-import { absolute, defineExperiment, number, relative, whole } from "./experiment.ts";
+import { absolute, defineExperiment, type Findings, type Lab, number, relative, whole } from "./experiment.ts";
 import { trainee, using } from "./steps.ts";
 
 /** Rows whose gradients are measured one by one. */
@@ -49,104 +49,128 @@ export const layers = defineExperiment({
   },
   // Forward, and backward for weights and for their inputs.
   cost: ({ depth, width, replicas }) => 3 * replicas * depth * width ** 2 * (alone + 6 * batch),
-  async run({ depth, width, gain, bias, replicas, seed }, lab) {
-    const data = await uciDigits();
-    const model = createModel(
-      mlp([data.features, ...new Array<number>(depth).fill(width), 10], { activation: "tanh" }),
-    );
-    const random = new Random(seed);
-    const single = Array.from({ length: alone }, () => Uint32Array.of(random.below(data.count)));
-    const many = Uint32Array.from({ length: batch }, () => random.below(data.count));
-    const squares = (row: number) => {
-      let sum = 0;
-      for (const byte of data.inputs.subarray(row * data.features, (row + 1) * data.features)) {
-        sum += (byte * data.scale) ** 2;
-      }
-      return sum / data.features;
-    };
-    const start = (weights: Start["weights"], biases: number): Start => ({
-      weights,
-      biases,
-      networks: Array.from({ length: replicas }, (_, r) => {
-        const normals = new Random(seed, 1 + r);
-        return Object.fromEntries(
-          model.program.initial().map(({ name, shape }) => {
-            const [inputs, outputs] = shape as readonly [number, number?];
-            const deviation = outputs === undefined ? biases : weights(inputs, outputs) / Math.sqrt(inputs);
-            return [name, Float32Array.from({ length: inputs * (outputs ?? 1) }, () => deviation * normals.normal())];
-          }),
-        );
-      }),
-    });
-    let done = 0;
-    /** Measures one update, for each batch of rows, of each tensor of each network. */
-    const look = (config: (options: object) => OptimizerConfig, { networks }: Start, batches: readonly Uint32Array[]) =>
-      using(
-        trainee(lab, model, config({ modifiers: [layerStats()], replicas: new Array(replicas).fill({}) }), {
-          data,
-          batch: batches[0]!.length,
-        }),
-        async ({ optimizer, objective }) => {
-          const seen: (readonly LayerStats[])[] = [];
-          networks.forEach((network, replica) => {
-            optimizer.write("params", network, { replica });
-          });
-          for (const rows of batches) {
-            await objective.step(rows);
-            for (let r = 0; r < replicas; r++) seen.push(await optimizer.layers({ replica: r }));
-            done++;
-            await lab.progress(done / (alone + 6));
-          }
-          return seen;
-        },
-      );
+  async run(options, lab) {
+    const { depth, gain, bias } = options;
+    const { start, theory, single, many, look } = await settingOf(options, lab);
     const given = start(() => gain, bias);
     const glorot = start((inputs, outputs) => Math.sqrt((2 * inputs) / (inputs + outputs)), 0);
     const he = start(() => Math.SQRT2, 0);
-    const shapes = [data.features, ...new Array<number>(depth).fill(width)];
-    const theory = (start: Start, rows: Iterable<number>) => meanField(start, shapes, [...rows].map(squares));
-
-    const back = await look((options) => sgd({ lr: 0, ...options }), given, single);
-    const found = rootMeans(back, depth, "bias", ({ gradientNorm }) => gradientNorm);
+    const back = await look((modifiers) => sgd({ lr: 0, ...modifiers }), given, single);
     const predicted = theory(
       given,
       single.map(([row]) => row!),
     );
-    const perLayer = (norms: readonly number[]) => (norms[0]! / norms[depth - 1]!) ** (1 / (depth - 1));
-
-    const ratios = async (config: (options: object) => OptimizerConfig, start: Start) =>
+    const gradients = {
+      found: rootMeans(back, depth, "bias", ({ gradientNorm }) => gradientNorm),
+      predicted: predicted.deltas,
+    };
+    const ratios = async (config: Configure, start: Start) =>
       rootMeans(await look(config, start, [many]), depth, "weight", (s) => s.updateNorm / s.weightNorm);
     const expected = theory(given, many);
-    const plain = (options: object) => sgd({ lr: 1e-3, ...options });
-    const tuned = (options: object) =>
-      sgd({
-        lr: 1e-3,
-        groups: expected.ratios.map((ratio, l) => ({
-          params: `layer${l + 1}.weight`,
-          lrScale: expected.ratios[depth - 1]! / ratio,
-        })),
-        ...options,
-      });
-    const runs = [
+    const groups = expected.ratios.map((ratio, l) => ({
+      params: `layer${l + 1}.weight`,
+      lrScale: expected.ratios[depth - 1]! / ratio,
+    }));
+    const plain: Configure = (modifiers) => sgd({ lr: 1e-3, ...modifiers });
+    const layerwise: Configure = (modifiers) => sgd({ lr: 1e-3, groups, ...modifiers });
+    const withLars: Configure = (modifiers) => lars({ lr: 1, momentum: 0, ...modifiers });
+    const withLamb: Configure = (modifiers) => lamb({ lr: 1e-3, ...modifiers });
+    const evenness = (start: Start) => spread(theory(start, many).ratios);
+    const runs: readonly Run[] = [
       { name: "one rate", found: await ratios(plain, given), predicted: spread(expected.ratios) },
-      { name: "a rate for each layer", found: await ratios(tuned, given), predicted: 1 },
-      { name: "LARS", found: await ratios((options) => lars({ lr: 1, momentum: 0, ...options }), given), predicted: 1 },
-      { name: "LAMB", found: await ratios((options) => lamb({ lr: 1e-3, ...options }), given), predicted: 1 },
-      {
-        name: "Glorot initialisation",
-        found: await ratios(plain, glorot),
-        predicted: spread(theory(glorot, many).ratios),
-      },
-      { name: "He initialisation", found: await ratios(plain, he), predicted: spread(theory(he, many).ratios) },
+      { name: "a rate for each layer", found: await ratios(layerwise, given), predicted: 1 },
+      { name: "LARS", found: await ratios(withLars, given), predicted: 1 },
+      { name: "LAMB", found: await ratios(withLamb, given), predicted: 1 },
+      { name: "Glorot initialisation", found: await ratios(plain, glorot), predicted: evenness(glorot) },
+      { name: "He initialisation", found: await ratios(plain, he), predicted: evenness(he) },
     ];
-    const uneven = spread(runs[0]!.found);
-    const claims = [
-      relative(
-        "factor on a gradient from one layer to the one below",
-        perLayer(found),
-        perLayer(predicted.deltas),
-        0.05,
-      ),
+    return findingsOf(depth, gradients, runs);
+  },
+});
+
+/** A config with these modifiers and replicas. */
+type Configure = (options: object) => OptimizerConfig;
+
+/** The relative updates of each layer, and how far the largest is predicted to be from the smallest. */
+interface Run {
+  readonly name: string;
+  readonly found: readonly number[];
+  readonly predicted: number;
+}
+
+interface Size {
+  readonly depth: number;
+  readonly width: number;
+  readonly replicas: number;
+  readonly seed: number;
+}
+
+/** The network with its rows; how it starts, what theory says of that, and a measurement of one update. */
+async function settingOf({ depth, width, replicas, seed }: Size, lab: Lab) {
+  const data = await uciDigits();
+  const shapes = [data.features, ...new Array<number>(depth).fill(width)];
+  const model = createModel(mlp([...shapes, 10], { activation: "tanh" }));
+  const random = new Random(seed);
+  const single = Array.from({ length: alone }, () => Uint32Array.of(random.below(data.count)));
+  const many = Uint32Array.from({ length: batch }, () => random.below(data.count));
+  const squares = (row: number) => {
+    let sum = 0;
+    for (const byte of data.inputs.subarray(row * data.features, (row + 1) * data.features)) {
+      sum += (byte * data.scale) ** 2;
+    }
+    return sum / data.features;
+  };
+  const start = (weights: Start["weights"], biases: number): Start => ({
+    weights,
+    biases,
+    networks: Array.from({ length: replicas }, (_, r) => {
+      const normals = new Random(seed, 1 + r);
+      return Object.fromEntries(
+        model.program.initial().map(({ name, shape }) => {
+          const [inputs, outputs] = shape as readonly [number, number?];
+          const deviation = outputs === undefined ? biases : weights(inputs, outputs) / Math.sqrt(inputs);
+          return [name, Float32Array.from({ length: inputs * (outputs ?? 1) }, () => deviation * normals.normal())];
+        }),
+      );
+    }),
+  });
+  let done = 0;
+  /** Measures one update, for each batch of rows, of each tensor of each network. */
+  const look = (configure: Configure, { networks }: Start, batches: readonly Uint32Array[]) => {
+    const config = configure({ modifiers: [layerStats()], replicas: new Array(replicas).fill({}) });
+    const made = trainee(lab, model, config, { data, batch: batches[0]!.length });
+    return using(made, async ({ optimizer, objective }) => {
+      const seen: (readonly LayerStats[])[] = [];
+      networks.forEach((network, replica) => {
+        optimizer.write("params", network, { replica });
+      });
+      for (const rows of batches) {
+        await objective.step(rows);
+        for (let r = 0; r < replicas; r++) seen.push(await optimizer.layers({ replica: r }));
+        done++;
+        await lab.progress(done / (alone + 6));
+      }
+      return seen;
+    });
+  };
+  const theory = (start: Start, rows: Iterable<number>) => meanField(start, shapes, [...rows].map(squares));
+  return { single, many, start, theory, look };
+}
+
+/** @param gradients Norms of the derivatives by the layers' inputs. */
+function findingsOf(
+  depth: number,
+  gradients: { readonly found: readonly number[]; readonly predicted: readonly number[] },
+  runs: readonly Run[],
+): Findings {
+  const { found, predicted } = gradients;
+  const last = depth - 1;
+  const perLayer = (norms: readonly number[]) => (norms[0]! / norms[last]!) ** (1 / last);
+  const uneven = spread(runs[0]!.found);
+  const points = (values: readonly number[]) => values.map((value, l) => [l + 1, value] as const);
+  return {
+    claims: [
+      relative("factor on a gradient from one layer to the one below", perLayer(found), perLayer(predicted), 0.05),
       ...runs.map((run) =>
         absolute(
           `log₂ of largest over smallest relative update, ${run.name}`,
@@ -155,46 +179,40 @@ export const layers = defineExperiment({
           run.name.startsWith("LA") ? 0.01 : 1,
         ),
       ),
-    ];
-    const points = (values: readonly number[]) => values.map((value, l) => [l + 1, value] as const);
-    return {
-      claims,
-      notes: runs
-        .slice(1)
-        .map(
-          (run) =>
-            `${run.name}: updates are ${(uneven / spread(run.found)).toPrecision(3)} times as even as with one rate`,
-        ),
-      chart: labChart({
-        title: "Gradients and updates from layer to layer",
-        panels: [
-          {
-            x: { name: "layer" },
-            y: { name: "norm of the derivatives", log: true },
-            curves: [
-              { name: "found", style: "dots", points: points(found) },
-              {
-                name: "predicted",
-                style: "dashed",
-                points: points(
-                  predicted.deltas.map((delta) => (delta / predicted.deltas[depth - 1]!) * found[depth - 1]!),
-                ),
-              },
-            ],
-          },
-          {
-            x: { name: "layer" },
-            y: { name: "update / weights, over the last", log: true },
-            curves: runs.map((run) => ({
-              name: run.name,
-              points: points(run.found.map((ratio) => ratio / run.found[depth - 1]!)),
-            })),
-          },
-        ],
-      }),
-    };
-  },
-});
+    ],
+    notes: runs
+      .slice(1)
+      .map(
+        (run) =>
+          `${run.name}: updates are ${(uneven / spread(run.found)).toPrecision(3)} times as even as with one rate`,
+      ),
+    chart: labChart({
+      title: "Gradients and updates from layer to layer",
+      panels: [
+        {
+          x: { name: "layer" },
+          y: { name: "norm of the derivatives", log: true },
+          curves: [
+            { name: "found", style: "dots", points: points(found) },
+            {
+              name: "predicted",
+              style: "dashed",
+              points: points(predicted.map((delta) => (delta / predicted[last]!) * found[last]!)),
+            },
+          ],
+        },
+        {
+          x: { name: "layer" },
+          y: { name: "update / weights, over the last", log: true },
+          curves: runs.map((run) => ({
+            name: run.name,
+            points: points(run.found.map((ratio) => ratio / run.found[last]!)),
+          })),
+        },
+      ],
+    }),
+  };
+}
 
 function spread(ratios: readonly number[]): number {
   return Math.max(...ratios) / Math.min(...ratios);
