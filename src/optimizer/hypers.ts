@@ -375,17 +375,13 @@ export function draftOf({ shared, fallback, groups }: HypersState): HypersDraft 
 function hyperValue({ rule, lrScale }: Group, hyper: string, schedule: Schedule, step: number): number {
   const value = schedule.at(step) * (hyper === "lr" ? lrScale : 1);
   const { range } = rule.hypers[hyper]!;
-  if (!inRange(value, range)) {
-    throw new OptionError(
-      `${rule.name}.${hyper} is ${show(value)} at step ${step}; it must be ${describeRange(range)}`,
-    );
-  }
+  const refused = (allowed: string) =>
+    new OptionError(`${rule.name}.${hyper} is ${show(value)} at step ${step}; it must be ${allowed}`);
+  if (!inRange(value, range)) throw refused(describeRange(range));
   // GPUs flush numbers below the smallest normal float32 to 0, which some hypers must not be.
   const small = Math.abs(value) < 2 ** -126;
   if (!Number.isFinite(Math.fround(value)) || (small && !inRange(0, range))) {
-    throw new OptionError(
-      `${rule.name}.${hyper} is ${show(value)} at step ${step}; it must be a number that float32 holds, from 2^-126 to 3.4e38`,
-    );
+    throw refused("a number that float32 holds, from 2^-126 to 3.4e38");
   }
   return value;
 }

@@ -34,15 +34,11 @@ export const leastSingle = 2 ** -126;
  */
 function asSingle(rule: string, step: number, column: string, value: number): number {
   if (Math.abs(value) < leastSingle) return 0;
-  if (typeof value !== "number" || Number.isNaN(value)) {
-    throw new OptionError(`${rule}.${column} is ${show(value)} at step ${step}, from its hypers; it must be a number`);
-  }
-  if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
-    throw new OptionError(
-      `${rule}.${column} is ${show(value)} at step ${step}, from its hypers; it must be a number that float32 holds, up to 3.4e38`,
-    );
-  }
-  return value;
+  const isInfinite = Math.abs(value) === Number.POSITIVE_INFINITY;
+  if (typeof value === "number" && (isInfinite || Number.isFinite(Math.fround(value)))) return value;
+  throw new OptionError(
+    `${rule}.${column} is ${show(value)} at step ${step}, from its hypers; it must be a number that float32 holds, up to 3.4e38`,
+  );
 }
 
 /** A stretch of steps throughout which a group is frozen, or not. */
