@@ -2,6 +2,7 @@
 // losses that are not finite, and what is refused.
 import { describe, expect, it } from "vitest";
 import { type CpuOptimizer, createCpuOptimizer } from "../../src/engines/cpu/optimizer.ts";
+import { arrayDataset } from "../../src/objectives/data/arrays.ts";
 import { landscapeOf } from "../../src/objectives/landscapes/define.ts";
 import { quadratic } from "../../src/objectives/landscapes/quadratic.ts";
 import { rosenbrock } from "../../src/objectives/landscapes/rosenbrock.ts";
@@ -137,6 +138,26 @@ const data = {
 };
 
 describe("L-BFGS", () => {
+  it("takes the rows of a step as they are when it is called", async () => {
+    const model = createModel({ layers: [2, 1], loss: "meanSquaredError" });
+    const inputs = [
+      [1, 2],
+      [3, 1],
+      [0, 1],
+    ];
+    const data = arrayDataset({ inputs, targets: [[1], [2], [5]] });
+    const losses = [];
+    for (const later of [0, 2]) {
+      const optimizer = createCpuOptimizer(initialTensors(model), sgd());
+      const lbfgs = await createLbfgs(optimizer, { maxIterations: 2 });
+      const rows = Uint32Array.of(0, 1);
+      const step = lbfgs.step(createCpuObjective(optimizer, model, { data, batch: 2 }), rows);
+      rows[0] = later;
+      losses.push((await step).startLoss);
+    }
+    expect(losses[1]).toBe(losses[0]);
+  });
+
   it("ends in the valley's minimum, each iteration lower than the one before", async () => {
     const { optimizer, objective, lbfgs } = await onValley({ maxIterations: 100, gradientTolerance: 1e-9 });
     const report = await lbfgs.step(objective);
