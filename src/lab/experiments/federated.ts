@@ -8,10 +8,11 @@ import wgsl from "../../../shaders/lab/worker_bowl.wgsl?raw";
 import { Random } from "../../base/random.ts";
 import { defineObjective } from "../../objectives/custom.ts";
 import { arrayDataset } from "../../objectives/data/arrays.ts";
+import type { Dataset } from "../../objectives/data/dataset.ts";
 import type { TensorValues } from "../../optimizer/optimizer.ts";
 import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
-import { absolute, atMost, defineExperiment, number, relative, whole } from "./experiment.ts";
+import { absolute, atMost, defineExperiment, type Findings, type Lab, number, relative, whole } from "./experiment.ts";
 import { rowSteps } from "./model_steps.ts";
 import { trainee, using } from "./steps.ts";
 
@@ -35,112 +36,138 @@ export const federated = defineExperiment({
     lr: number("the rate of a single run", 0.02, { min: 0.02, max: 0.04 }),
     rounds: whole("rounds of averaging", 350, { min: 350, max: 5000 }),
   },
-  async run({ workers, local, lr, rounds, seed }, lab) {
-    const random = new Random(seed);
-    const width = workers * dimension;
-    const count = 1024;
-    const inputs = Float32Array.from({ length: count * width }, () => random.normal());
-    // Around exactly 0.
-    for (let i = 0; i < width; i++) {
-      let mean = 0;
-      for (let row = 0; row < count; row++) mean += inputs[row * width + i]! / count;
-      for (let row = 0; row < count; row++) inputs[row * width + i]! -= mean;
-    }
-    const data = arrayDataset({ name: "points", inputs, targets: new Float32Array(count), count });
-    const bowl = defineBowl(workers);
-    const start = { at: new Float32Array(dimension).fill(away) };
-    const arms = [
+  async run(options, lab) {
+    const { workers, lr } = options;
+    const arms: Arms = [
       { name: "single run", k: 1, lr, outer: undefined },
       { name: `${workers} workers`, k: workers, lr, outer: undefined },
       { name: "√k times the rate", k: workers, lr: Math.sqrt(workers) * lr, outer: undefined },
       { name: "k times the rate", k: workers, lr: workers * lr, outer: undefined },
       { name: "outer Nesterov", k: workers, lr, outer: nesterov },
-    ] as const;
-    const replicas = arms.flatMap((arm) => Array.from({ length: arm.k }, (_, worker) => ({ arm, worker })));
-    const outer = await lab.engine.optimizer(
-      [{ name: "at", shape: [dimension], data: start.at }],
-      sgd({ ...nesterov, nesterov: true }),
-    );
-    const losses = arms.map((): number[] => []);
-    const config = sgd({ replicas: replicas.map(({ arm }) => ({ lr: arm.lr })) });
-    try {
-      await using(trainee(lab, bowl, config, { data, batch: 1 }), async (made) => {
-        const { optimizer } = made;
-        replicas.forEach(({ worker }, replica) => {
-          optimizer.write("params", { ...start, worker: [worker] }, { replica });
-        });
-        let before: readonly Float32Array[] = arms.map(() => start.at);
-        for (let round = 0; round < rounds; round++) {
-          await rowSteps(
-            made,
-            Array.from({ length: local }, () => Uint32Array.of(random.below(count))),
-            async () => {},
-          );
-          const ends = await Promise.all(replicas.map((_, replica) => optimizer.read("params", { replica })));
-          const after: Float32Array[] = [];
-          for (const [a, arm] of arms.entries()) {
-            const own = ends.filter((_, r) => replicas[r]!.arm === arm);
-            let mean = meanOf(own);
-            if (arm.outer) {
-              outer.write("gradients", { at: before[a]!.map((x, i) => x - mean[i]!) });
-              outer.step();
-              mean = (await outer.read()).at!;
-            }
-            after.push(mean);
-            losses[a]!.push(mean.reduce((sum, x) => sum + 0.5 * x * x, 0));
-          }
-          replicas.forEach(({ arm }, replica) => {
-            optimizer.write("params", { at: after[arms.indexOf(arm)]! }, { replica });
-          });
-          before = after;
-          await lab.progress(round / rounds);
-        }
-      });
-    } finally {
-      outer.destroy();
-    }
-    const first = 0.5 * dimension * away ** 2;
-    const floors = losses.map((each) => each.slice(settled).reduce((sum, x) => sum + x, 0) / (rounds - settled));
-    const floorOf = ({ k, lr: rate }: (typeof arms)[number]) => rate / (2 - rate) / k;
-    const roundsOf = losses.map((each) => 1 + each.findIndex((loss) => loss <= goal * first));
-    return {
-      claims: [
-        ...([1, 2, 3] as const).map((a) =>
-          relative(
-            `remaining loss over a single run's, ${arms[a].name}`,
-            floors[a]! / floors[0]!,
-            floorOf(arms[a]) / floorOf(arms[0]),
-            0.3,
-          ),
-        ),
-        ...arms.map((arm, a) =>
-          absolute(
-            `rounds to a hundredth of the first loss, ${arm.name}`,
-            roundsOf[a]!,
-            roundsTo(arm.lr, local, arm.outer),
-            1,
-          ),
-        ),
-        atMost(`rounds at ${arms[2].name}, against the rate alone`, roundsOf[2]!, roundsOf[1]!),
-        atMost(`rounds at ${arms[3].name}, against √k times`, roundsOf[3]!, roundsOf[2]!),
-      ],
-      notes: [`a round is ${local} steps of each worker; averaging every step takes ${local} times as many messages`],
-      chart: labChart({
-        title: `Loss by rounds of communication, ${workers} workers with ${local} steps each`,
-        panels: [
-          {
-            x: { name: "rounds" },
-            y: { name: "loss", log: true },
-            curves: arms.map(({ name }, a) => ({
-              name,
-              points: losses[a]!.slice(0, 2 * settled).map((loss, round) => [round + 1, loss] as const),
-            })),
-          },
-        ],
-      }),
-    };
+    ];
+    return findingsOf(arms, await descend(arms, options, lab), options);
   },
 });
+
+/** Some workers at a rate; `outer` treats what a round moved as the gradient of another optimizer. */
+interface Arm {
+  readonly name: string;
+  readonly k: number;
+  readonly lr: number;
+  readonly outer: typeof nesterov | undefined;
+}
+
+type Arms = readonly [Arm, Arm, Arm, Arm, Arm];
+
+interface Size {
+  readonly workers: number;
+  readonly local: number;
+  readonly rounds: number;
+  readonly seed: number;
+}
+
+/** Points whose mean is exactly 0. */
+function centred(random: Random, width: number): Dataset {
+  const count = 1024;
+  const inputs = Float32Array.from({ length: count * width }, () => random.normal());
+  for (let i = 0; i < width; i++) {
+    let mean = 0;
+    for (let row = 0; row < count; row++) mean += inputs[row * width + i]! / count;
+    for (let row = 0; row < count; row++) inputs[row * width + i]! -= mean;
+  }
+  return arrayDataset({ name: "points", inputs, targets: new Float32Array(count), count });
+}
+
+/** The losses of each arm, round by round. */
+async function descend(arms: Arms, { workers, local, rounds, seed }: Size, lab: Lab): Promise<readonly number[][]> {
+  const random = new Random(seed);
+  const data = centred(random, workers * dimension);
+  const bowl = defineBowl(workers);
+  const start = { at: new Float32Array(dimension).fill(away) };
+  const replicas = arms.flatMap((arm) => Array.from({ length: arm.k }, (_, worker) => ({ arm, worker })));
+  const outer = await lab.engine.optimizer(
+    [{ name: "at", shape: [dimension], data: start.at }],
+    sgd({ ...nesterov, nesterov: true }),
+  );
+  const losses = arms.map((): number[] => []);
+  const config = sgd({ replicas: replicas.map(({ arm }) => ({ lr: arm.lr })) });
+  try {
+    await using(trainee(lab, bowl, config, { data, batch: 1 }), async (made) => {
+      const { optimizer } = made;
+      replicas.forEach(({ worker }, replica) => {
+        optimizer.write("params", { ...start, worker: [worker] }, { replica });
+      });
+      let before: readonly Float32Array[] = arms.map(() => start.at);
+      for (let round = 0; round < rounds; round++) {
+        const rows = Array.from({ length: local }, () => Uint32Array.of(random.below(data.count)));
+        await rowSteps(made, rows, async () => {});
+        const ends = await Promise.all(replicas.map((_, replica) => optimizer.read("params", { replica })));
+        const after: Float32Array[] = [];
+        for (const [a, arm] of arms.entries()) {
+          let mean = meanOf(ends.filter((_, r) => replicas[r]!.arm === arm));
+          if (arm.outer) {
+            outer.write("gradients", { at: before[a]!.map((x, i) => x - mean[i]!) });
+            outer.step();
+            mean = (await outer.read()).at!;
+          }
+          after.push(mean);
+          losses[a]!.push(mean.reduce((sum, x) => sum + 0.5 * x * x, 0));
+        }
+        replicas.forEach(({ arm }, replica) => {
+          optimizer.write("params", { at: after[arms.indexOf(arm)]! }, { replica });
+        });
+        before = after;
+        await lab.progress(round / rounds);
+      }
+    });
+  } finally {
+    outer.destroy();
+  }
+  return losses;
+}
+
+function findingsOf(arms: Arms, losses: readonly number[][], { workers, local, rounds }: Size): Findings {
+  const first = 0.5 * dimension * away ** 2;
+  const floors = losses.map((each) => each.slice(settled).reduce((sum, x) => sum + x, 0) / (rounds - settled));
+  const floorOf = ({ k, lr: rate }: Arm) => rate / (2 - rate) / k;
+  const roundsOf = losses.map((each) => 1 + each.findIndex((loss) => loss <= goal * first));
+  return {
+    claims: [
+      ...([1, 2, 3] as const).map((a) =>
+        relative(
+          `remaining loss over a single run's, ${arms[a].name}`,
+          floors[a]! / floors[0]!,
+          floorOf(arms[a]) / floorOf(arms[0]),
+          0.3,
+        ),
+      ),
+      ...arms.map((arm, a) =>
+        absolute(
+          `rounds to a hundredth of the first loss, ${arm.name}`,
+          roundsOf[a]!,
+          roundsTo(arm.lr, local, arm.outer),
+          1,
+        ),
+      ),
+      atMost(`rounds at ${arms[2].name}, against the rate alone`, roundsOf[2]!, roundsOf[1]!),
+      atMost(`rounds at ${arms[3].name}, against √k times`, roundsOf[3]!, roundsOf[2]!),
+    ],
+    notes: [`a round is ${local} steps of each worker; averaging every step takes ${local} times as many messages`],
+    chart: labChart({
+      title: `Loss by rounds of communication, ${workers} workers with ${local} steps each`,
+      panels: [
+        {
+          x: { name: "rounds" },
+          y: { name: "loss", log: true },
+          curves: arms.map(({ name }, a) => ({
+            name,
+            points: losses[a]!.slice(0, 2 * settled).map((loss, round) => [round + 1, loss] as const),
+          })),
+        },
+      ],
+    }),
+  };
+}
 
 function meanOf(params: readonly TensorValues[]): Float32Array {
   return Float32Array.from(
