@@ -1,5 +1,5 @@
 // onnxruntime-web computes the gradient from weights in a buffer that fallline updates, and leaves it in another. Nothing is copied.
-import { adam, createOptimizer } from "fallline";
+import { adam, createOptimizer, external } from "fallline";
 import * as ort from "onnxruntime-web/webgpu";
 
 // gradient = transpose(input) · (input · weights - target), for an input of [4, 3] and weights of [3, 2].
@@ -10,7 +10,7 @@ const device = await ort.env.webgpu.device; // exists once a session was created
 const [rows, columns, outputs] = [4, 3, 2];
 const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 const [params, gradients] = [1, 2].map(() => ({ buffer: device.createBuffer({ size: 4 * columns * outputs, usage }) }));
-const tensors = { w: { shape: [columns, outputs], params, gradients } };
+const tensors = { w: external({ shape: [columns, outputs], params, gradients }) };
 const optimizer = await createOptimizer(device, tensors, adam({ lr: 0.1 }));
 
 /** A tensor of onnxruntime-web on a buffer of the optimizer's. @param {GPUBuffer} buffer */

@@ -1,6 +1,6 @@
 // three.js computes gradients and could draw the points; fallline moves them in the buffer of their storage attribute. Nothing is
 // copied.
-import { adam, createOptimizer, requestDevice } from "fallline";
+import { adam, createOptimizer, external, requestDevice } from "fallline";
 import { Fn, instanceIndex, storage, vec4 } from "three/tsl";
 import { StorageBufferAttribute, WebGPURenderer } from "three/webgpu";
 
@@ -27,7 +27,7 @@ await renderer.computeAsync(pull);
 /** @type {{ get(attribute: StorageBufferAttribute): { buffer: GPUBuffer } }} */
 const backend = Object(renderer.backend);
 const [params, gradients] = [points, slopes].map((attribute) => ({ buffer: backend.get(attribute).buffer }));
-const tensors = { points: { shape: [count, 4], params, gradients } };
+const tensors = { points: external({ shape: [count, 4], params, gradients }) };
 const optimizer = await createOptimizer(device, tensors, adam({ lr: 0.1 }));
 for (let step = 0; step < 200; step++) {
   renderer.compute(pull);
