@@ -90,7 +90,7 @@ export function suggestRates(points: readonly RangePoint[], steps: number, ended
     ended === "complete"
       ? "the loss was still falling at the end of the ramp: raise end"
       : "the test was stopped while the loss was still falling";
-  const useless = refusal(points, curve, { head, lowest, ended });
+  const useless = whyUseless(points, curve, { head, lowest, ended });
   const none = (reason: string): Suggestion => ({ lr: null, reason });
   const published =
     useless !== undefined
@@ -172,7 +172,7 @@ function fall(points: readonly RangePoint[], { first, smooth, lowest, noise }: T
 }
 
 /** Why a curve suggests nothing at all. */
-function refusal(
+function whyUseless(
   points: readonly RangePoint[],
   curve: readonly RangePoint[],
   { head, lowest, ended }: { readonly head: number; readonly lowest: number; readonly ended: RangeEnd },

@@ -24,10 +24,10 @@ export async function readRunJson(path: string, wanted = "a run config or a run.
     throw new OptionError(`${path} is not there; it must be ${wanted}${example(path)}`);
   }
   const kind = kinds.find(([ending]) => ending.test(path))?.[1];
-  if (kind !== undefined) throw refusal(path, kind, wanted);
+  if (kind !== undefined) throw notARun(path, kind, wanted);
   const content = await readJson(path);
   const format = isOptions(content) && typeof content.format === "string" ? content.format : "";
-  if (/^fallline-(?!run\/)/.test(format)) throw refusal(path, `in the format ${format}`, wanted);
+  if (/^fallline-(?!run\/)/.test(format)) throw notARun(path, `in the format ${format}`, wanted);
   return content;
 }
 
@@ -40,7 +40,7 @@ const kinds: readonly (readonly [RegExp, string])[] = [
   [/\.safetensors$/i, "a file of parameters"],
 ];
 
-function refusal(path: string, kind: string, wanted: string): OptionError {
+function notARun(path: string, kind: string, wanted: string): OptionError {
   const isData = kind === isTable || kind.includes("fallline-dataset");
   const remedy = isData ? `; to train on it, give --data ${path}` : example(path);
   return new OptionError(`${path} is ${kind}; it must be ${wanted}${remedy}`);
