@@ -8,7 +8,6 @@ import { readParts } from "../engines/gpu/readback.ts";
 import { modifiers } from "../modifiers/index.ts";
 import { layoutSegments } from "../optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
-import type { OptimizerConfig } from "../optimizer/config.ts";
 import type { Optimizer, TensorValues } from "../optimizer/optimizer.ts";
 import { readConfig } from "../optimizer/read_config.ts";
 import type { Rule } from "../rules/rule.ts";
@@ -145,17 +144,6 @@ async function using<T>(optimizers: readonly Optimizer[], work: () => Promise<T>
   }
 }
 
-/** Tries an optimizer on the subject's engine and the same on the CPU. */
-async function besideTwin<T>(
-  { engine }: LawSubject,
-  tensors: Tensors,
-  config: OptimizerConfig,
-  work: (gpu: Optimizer, twin: Optimizer) => Promise<T>,
-): Promise<T> {
-  const [gpu, twin] = [await engine.optimizer(tensors, config), await cpuEngine().optimizer(tensors, config)];
-  return using([gpu, twin], () => work(gpu, twin));
-}
-
 /**
  * The first role and tensor in which the GPU is further from the twin than `tolerance` (relative above 1), as a sentence.
  * Up to `turns` elements of each tensor may be: if an update depends on a sign, rounding may flip one in many millions.
@@ -189,8 +177,9 @@ const isTwin: Law = {
     const tensors = problemTensors(subject.rule, large ? "large" : "small");
     const groups = [{ params: [tensors[3]!.name], lr: 0.003 }];
     const config = configOf(subject, { groups, clip: { type: "globalNorm", maxNorm: 100 } });
+    const [gpu, cpu] = [await subject.engine.optimizer(tensors, config), await cpuEngine().optimizer(tensors, config)];
     const turns = (length: number) => (subject.rule.goesBySign ? length / 20_000 : 0);
-    return besideTwin(subject, tensors, config, async (gpu, cpu) => {
+    return using([gpu, cpu], async () => {
       const gradients = gradientsOf(tensors);
       for (const [steps, tolerance] of [
         // float32 drifts from float64 by about 3e-7 a step at first, 1.3e-5 in 100 (torch's as well as ours).
@@ -227,7 +216,8 @@ const isTwinInside: Law = {
   async check(subject) {
     const tensors = problemTensors(subject.rule);
     const config = configOf(subject, everyModifier(subject.rule, tensors));
-    return besideTwin(subject, tensors, config, async (gpu, cpu) => {
+    const [gpu, cpu] = [await subject.engine.optimizer(tensors, config), await cpuEngine().optimizer(tensors, config)];
+    return using([gpu, cpu], async () => {
       run([gpu, cpu], gradientsOf(tensors), 6);
       // Caution depends on a sign, whatever the rule does.
       const problem = await distance(gpu, cpu, 5e-6, (length) => (length > 1000 ? 1 : 0));
@@ -240,12 +230,13 @@ const countsSmallSteps: Law = {
   name: "steps too small to change a parameter count for caution and layer statistics",
   only: "webgpu",
   async check(subject) {
-    const { rule } = subject;
+    const { rule, engine } = subject;
     const tensors = problemTensors(rule);
     const decay = "weightDecay" in rule.hypers ? { weightDecay: 0 } : {};
     // Every modifier, to reuse the kernels of the law before.
     const config = configOf(subject, { ...everyModifier(rule, tensors), lr: 1e-9, ...decay });
-    return besideTwin(subject, tensors, config, async (gpu, cpu) => {
+    const [gpu, cpu] = [await engine.optimizer(tensors, config), await cpuEngine().optimizer(tensors, config)];
+    return using([gpu, cpu], async () => {
       run([gpu, cpu], gradientsOf(tensors), 6);
       const theirs = await cpu.layers();
       for (const [index, { name, updateNorm }] of (await gpu.layers()).entries()) {
@@ -393,7 +384,11 @@ const keepsNotANumber: Law = {
     const config = configOf(subject, { skipNonFinite: false });
     const { name, data } = tensors.find(({ data: { length } }) => length > 1)!;
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-      const problem = await besideTwin(subject, tensors, config, async (gpu, cpu) => {
+      const [gpu, cpu] = [
+        await subject.engine.optimizer(tensors, config),
+        await cpuEngine().optimizer(tensors, config),
+      ];
+      const problem = await using([gpu, cpu], async () => {
         const gradients = gradientsOf(tensors);
         run([gpu, cpu], gradients, 1);
         const values: TensorValues = gradients.next().value;
@@ -421,10 +416,11 @@ const fades: Law = {
   name: "when gradients stop, the GPU still matches the twin, and slots whose sign is used fade to 0",
   only: "webgpu",
   async check(subject) {
-    const { rule } = subject;
+    const { rule, engine } = subject;
     const tensors = problemTensors(rule);
     const config = configOf(subject);
-    return besideTwin(subject, tensors, config, async (one, twin) => {
+    const [one, twin] = [await engine.optimizer(tensors, config), await cpuEngine().optimizer(tensors, config)];
+    return using([one, twin], async () => {
       const tiny = ({ data }: Tensors[number]) => data.map((value) => 2 ** -118 * value);
       run([one, twin], [Object.fromEntries(tensors.map((each) => [each.name, tiny(each)]))].values(), 1);
       const still = Object.fromEntries(tensors.map(({ name, data }) => [name, new Float32Array(data.length)]));

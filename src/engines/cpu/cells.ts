@@ -8,7 +8,7 @@ import type { CellValues, Row, RuleSetState } from "../stages/twin.ts";
 /** The places of a cell's own fields; its slots follow. */
 export const cellAt = { p: 0, step: 1, decay: 2 } as const;
 
-const firstSlot = Object.keys(cellAt).length;
+const firstSlot = 3;
 
 /**
  * The element that is loaded, of whatever tensor: {@link cellAt}, then its slots. V8 is slow at properties of objects that are named

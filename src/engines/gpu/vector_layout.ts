@@ -67,13 +67,10 @@ export function runsOf(
   ranges: readonly Location[],
   rooms: readonly RuleSetLayout[],
 ): readonly Run[] {
-  const partlyUsed = new Set(
-    rooms.flatMap((room) =>
-      room.used
-        .filter(({ at, segment }) => segment.length < room.places[at]!.segment.length)
-        .map(({ segment }) => segment.name),
-    ),
+  const cut = rooms.flatMap(({ used, places }) =>
+    used.filter(({ at, segment }) => segment.length < places[at]!.segment.length),
   );
+  const names = new Set(cut.map(({ segment }) => segment.name));
   const runs: Run[] = [];
   let whole = true;
   const order = ranges.map((_, i) => i).sort((a, b) => places[a]! - places[b]!);
@@ -82,7 +79,7 @@ export function runsOf(
     const last = runs.at(-1);
     if (last && whole && joins(last, range, first)) last.length = first - last.first + range.length;
     else runs.push({ range, first, length: range.length });
-    whole = !partlyUsed.has(range.segment.name);
+    whole = !names.has(range.segment.name);
   }
   return runs;
 }
